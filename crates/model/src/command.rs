@@ -1,0 +1,162 @@
+//! What a region can be asked: commands that write and queries that read, already parsed.
+//! Amounts stay decimals until the account's currency is known. Decides nothing.
+
+use rust_decimal::Decimal;
+
+use crate::{
+    AccountId, Currency, Definition, Leg, MarketKey, MarketStatus, MintedId, Odds, OddsPolicy, OutcomeKey,
+    OutcomeResult, ProducerId, ResultScope, Text,
+};
+
+/// A wager as a client asks for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WagerRequest {
+    /// Minted id.
+    pub id: MintedId,
+    /// Whose money.
+    pub account: AccountId,
+    /// Stake per line, in the account's currency.
+    pub unit_stake: Decimal,
+    /// Stated total, checked when given.
+    pub total_stake: Option<Decimal>,
+    /// Legs; exactly one for now.
+    pub legs: Vec<Leg>,
+    /// What the player agrees to when odds have moved.
+    pub policy: OddsPolicy,
+    /// The client's own reference, at most 200 bytes.
+    pub client_ref: Option<Text>,
+}
+
+/// A market made by hand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MarketDraft {
+    /// Its key.
+    pub market: MarketKey,
+    /// What it is.
+    pub definition: Definition,
+    /// Status of this region's desk slot.
+    pub status: MarketStatus,
+}
+
+/// What a price write says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OddsChange {
+    /// New odds; the selection is active.
+    Odds(Odds),
+    /// The selection is on sale (true, odds kept) or not (false).
+    Active(bool),
+}
+
+/// One price write. Without a producer it goes to the operator slot: a pin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OddsWrite {
+    /// Market.
+    pub market: MarketKey,
+    /// Outcome.
+    pub outcome: OutcomeKey,
+    /// What it says.
+    pub change: OddsChange,
+    /// The producer whose slot it is; `None` pins.
+    pub producer: Option<ProducerId>,
+    /// Source time, Unix ms; the region's time when absent.
+    pub source_time_ms: Option<u64>,
+    /// Source sequence.
+    pub source_seq: u32,
+}
+
+/// An operator's act on a market's status.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StatusAct {
+    /// Take it off sale.
+    Suspend,
+    /// Lift every operator's suspension that this region has seen.
+    Resume,
+}
+
+/// One result of a result call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ResultWrite {
+    /// Which outcome, or all.
+    pub scope: ResultScope,
+    /// What happened. `None` clears the operator slot, so that feeds count again.
+    pub result: OutcomeResult,
+}
+
+/// Everything that writes, except feed lines (those are `feeds`' own types).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Create an account at the region in its name.
+    OpenAccount {
+        /// The account.
+        account: AccountId,
+        /// Its currency, for good.
+        currency: Currency,
+    },
+    /// Credit money, once per id.
+    Deposit {
+        /// Minted id.
+        id: MintedId,
+        /// The account.
+        account: AccountId,
+        /// Amount in its currency.
+        amount: Decimal,
+    },
+    /// Place wagers, in order, each by itself.
+    Place(Vec<WagerRequest>),
+    /// Make or remake a market by hand.
+    PutMarket(Box<MarketDraft>),
+    /// Write prices.
+    WriteOdds(Vec<OddsWrite>),
+    /// Suspend or resume a market.
+    SetStatus {
+        /// The market.
+        market: MarketKey,
+        /// The act.
+        act: StatusAct,
+    },
+    /// An operator's results.
+    WriteResults {
+        /// The market.
+        market: MarketKey,
+        /// Results by outcome.
+        results: Vec<ResultWrite>,
+    },
+    /// A producer's sign of life.
+    Alive {
+        /// The producer.
+        producer: ProducerId,
+        /// Source time, Unix ms; the region's time when absent.
+        source_time_ms: Option<u64>,
+    },
+    /// Moves the replay clock.
+    SetClock {
+        /// Unix ms; a lower time than now is refused.
+        now_ms: u64,
+    },
+}
+
+/// Which account.
+pub type AccountQuery = AccountId;
+
+/// Everything that reads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Query {
+    /// An account's money.
+    Account(AccountQuery),
+    /// A wager by id.
+    Wager(MintedId),
+    /// A market as this region sells it.
+    Market(MarketKey),
+    /// Liveness of producers.
+    Producers,
+    /// Regions, links and windows.
+    Regions,
+    /// Logs, acks, gaps, stopped streams.
+    Replication,
+    /// Digests of the replicated state.
+    Digest,
+    /// The region's own time and mint block.
+    Clock,
+    /// Whether each function is ready.
+    Ready,
+}

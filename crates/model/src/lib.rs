@@ -1,0 +1,35 @@
+//! The vocabulary of the house: only valid values exist.
+//! Ids, keys, money, odds, markets, wagers, results, and what clients ask and hear.
+//!
+//! This crate decides nothing: no state, no IO, no clock, no randomness. JSON lives in `api`, bytes on disk in `store`.
+
+mod command;
+mod ids;
+mod keys;
+pub mod limits;
+mod market;
+mod money;
+mod odds;
+mod outcome;
+mod result;
+mod token;
+mod wager;
+
+pub use command::{
+    AccountQuery, Command, MarketDraft, OddsChange, OddsWrite, Query, ResultWrite, StatusAct, WagerRequest,
+};
+pub use ids::{IdError, MintedId};
+pub use keys::{AccountId, EventKey, KeyError, MarketKey, OutcomeKey, ProducerId, Text};
+pub use market::{Definition, MarketStatus, OutcomeDef, Price, ProducerState};
+pub use money::{Amount, Currency, MoneyError};
+pub use odds::{Odds, OddsDisplay, OddsError};
+pub use outcome::{
+    AccountView, Answer, ClockView, DigestView, ExchangeRunnerView, ExchangeView, FeedReport, LineRefusal, LinkView,
+    LogView, MarketView, OddsReport, OutcomeView, ProducerView, ReadyView, Refusal, RegionView, RegionsView,
+    ReplicationView, ShareView, WagerAnswer, WagerView,
+};
+pub use result::{OutcomeResult, ResultRegister, ResultScope, SettlementCall};
+pub use token::{Token, TokenError};
+pub use wager::{
+    Decision, Hash16, Leg, LegTaken, Mint, OddsPolicy, Posting, Problem, RejectCode, WagerRecord, WagerState,
+};

@@ -1,0 +1,51 @@
+//! Every bound of the house that is not a policy of one region, by name and unit.
+//! Knows no code that applies them; overload is refused at these numbers, never met with a crash.
+
+/// Longest key (market, outcome, event, producer, account) in bytes.
+pub const KEY_BYTES_MAX: usize = 200;
+/// Wagers in one batch call.
+pub const BATCH_WAGERS_MAX: usize = 10_000;
+/// Legs in one wager.
+pub const LEGS_MAX: usize = 30;
+/// Ids minted by one call.
+pub const MINT_COUNT_MAX: usize = 10_000;
+/// Odds written by one call.
+pub const ODDS_WRITES_MAX: usize = 50_000;
+/// Outcomes of one market.
+pub const OUTCOMES_MAX: usize = 1_000;
+/// Markets in the plane.
+pub const MARKETS_MAX: usize = 1_000_000;
+/// Accounts in the ledger.
+pub const ACCOUNTS_MAX: usize = 20_000_000;
+/// Stream lines in one feed call.
+pub const FEED_LINES_MAX: usize = 50_000;
+/// Requests parked in the engine (for a token, for rights, for another region).
+pub const PARKED_MAX: usize = 10_000;
+/// How far ahead `place_by` of a wager may lie, in ms.
+pub const WAGER_HORIZON_MS: u64 = 24 * 3_600_000;
+/// How far ahead `place_by` of a posting may lie, in ms.
+pub const POSTING_HORIZON_MS: u64 = 35 * 24 * 3_600_000;
+/// Default life of a minted wager id, in ms.
+pub const PLACE_BY_DEFAULT_MS: u64 = 60_000;
+/// Longest a token may be, in bytes of its text form.
+pub const TOKEN_BYTES_MAX: usize = 512;
+/// A source time further ahead of the owner's time than this is refused where it enters, in ms.
+pub const SOURCE_AHEAD_MS_MAX: u64 = 10_000;
+/// A peer's hybrid time further ahead than this is applied but not learned from, in ms.
+pub const PEER_AHEAD_MS_MAX: u64 = 1_000;
+/// Odds older than this are not sold, in ms (default of the topology).
+pub const FRESHNESS_MS_DEFAULT: u64 = 20_000;
+/// Largest odds frame handed to the network at a time, in bytes.
+pub const ODDS_FRAME_BYTES_MAX: usize = 16 * 1024;
+/// Largest frame of any lane, in bytes.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Log bytes served for one pull.
+pub const PULL_BYTES_MAX: usize = 512 * 1024;
+/// Events in one log entry.
+pub const ENTRY_EVENTS_MAX: usize = 256;
+/// Wagers settled in one call of the engine.
+pub const SETTLE_SLICE_MAX: usize = 1_000;
+/// Largest amount of one posting or wager, in minor units: leaves room for sums in 64 bits.
+pub const AMOUNT_MINOR_MAX: u64 = 1_000_000_000_000_000;
+/// Rows of one list answer.
+pub const LIST_MAX: usize = 1_000;

@@ -1,0 +1,285 @@
+//! A wager: what was asked, what was decided, and how it stands.
+//! Knows no ledger and no market state; it only carries what they said.
+
+use crdt::{Dot, Hlc, Site};
+use minicbor::{Decode, Encode};
+
+use crate::{AccountId, Amount, Currency, MarketKey, MintedId, Odds, OutcomeKey, Text};
+
+/// First 16 bytes of a BLAKE3 hash: of a request's body, or of a log entry.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Hash16(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
+
+impl std::fmt::Display for Hash16 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl std::fmt::Debug for Hash16 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// What a player agrees to when the odds have moved.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub enum OddsPolicy {
+    /// Only the requested odds.
+    #[n(0)]
+    #[default]
+    None,
+    /// The requested odds or better ones.
+    #[n(1)]
+    Higher,
+    /// Whatever is on offer.
+    #[n(2)]
+    Any,
+}
+
+/// One leg as requested.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Leg {
+    /// Market.
+    pub market: MarketKey,
+    /// Outcome.
+    pub outcome: OutcomeKey,
+    /// Odds the player saw; a bound, not necessarily on a ladder.
+    pub odds: Odds,
+}
+
+/// One leg as taken, with what admission saw.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub struct LegTaken {
+    /// Market.
+    #[n(0)]
+    pub market: MarketKey,
+    /// Outcome.
+    #[n(1)]
+    pub outcome: OutcomeKey,
+    /// Odds taken; for a rejected wager the odds requested.
+    #[n(2)]
+    pub odds: Odds,
+    /// Version of the market that was seen (its newest hybrid time); zero if none was seen.
+    #[n(3)]
+    pub version: Hlc,
+    /// The write that the price came from.
+    #[n(4)]
+    pub price_dot: Option<Dot>,
+}
+
+/// Reasons of a final refusal, in the words of API.md.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
+#[expect(missing_docs, reason = "the names are the contract's own codes, spelled out in API.md")]
+pub enum RejectCode {
+    #[n(0)]
+    ProducerDown,
+    #[n(1)]
+    OddsStale,
+    #[n(2)]
+    MarketSuspended,
+    #[n(3)]
+    MarketInactive,
+    #[n(4)]
+    MarketHandedOver,
+    #[n(5)]
+    MarketSettled,
+    #[n(6)]
+    MarketCancelled,
+    #[n(7)]
+    SelectionInactive,
+    #[n(8)]
+    NoPrice,
+    #[n(9)]
+    OddsChanged,
+    #[n(10)]
+    InsufficientFunds,
+    #[n(11)]
+    IdExpired,
+}
+
+impl RejectCode {
+    /// The stable snake_case code.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ProducerDown => "producer_down",
+            Self::OddsStale => "odds_stale",
+            Self::MarketSuspended => "market_suspended",
+            Self::MarketInactive => "market_inactive",
+            Self::MarketHandedOver => "market_handed_over",
+            Self::MarketSettled => "market_settled",
+            Self::MarketCancelled => "market_cancelled",
+            Self::SelectionInactive => "selection_inactive",
+            Self::NoPrice => "no_price",
+            Self::OddsChanged => "odds_changed",
+            Self::InsufficientFunds => "insufficient_funds",
+            Self::IdExpired => "id_expired",
+        }
+    }
+}
+
+/// Why a leg (or the wager as a whole) was refused for good.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub struct Problem {
+    /// Index of the leg; `None` speaks of the wager.
+    #[n(0)]
+    pub leg: Option<u8>,
+    /// The reason.
+    #[n(1)]
+    pub code: RejectCode,
+    /// Odds on offer now, where they moved.
+    #[n(2)]
+    pub odds: Option<Odds>,
+}
+
+/// The owner's final word on an id.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub enum Decision {
+    /// Accepted; the money is reserved.
+    #[n(0)]
+    Accepted,
+    /// Refused for good; no money moved.
+    #[n(1)]
+    Rejected(#[n(0)] Vec<Problem>),
+}
+
+/// How an accepted wager stands. A rejected one stays `Open` and means nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum WagerState {
+    /// Not settled, or settled and rolled back.
+    #[n(0)]
+    Open,
+    /// Won.
+    #[n(1)]
+    Won,
+    /// Lost.
+    #[n(2)]
+    Lost,
+    /// Stake returned.
+    #[n(3)]
+    Void,
+}
+
+impl WagerState {
+    /// Its name in the HTTP contract.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Won => "won",
+            Self::Lost => "lost",
+            Self::Void => "void",
+        }
+    }
+}
+
+/// A decided wager: immutable except for its settlement part, which only the owner advances.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub struct WagerRecord {
+    /// Its id.
+    #[n(0)]
+    pub id: MintedId,
+    /// Whose money.
+    #[n(1)]
+    pub account: AccountId,
+    /// Currency of the account.
+    #[n(2)]
+    pub currency: Currency,
+    /// The site that decided it and settles it.
+    #[n(3)]
+    pub owner: Site,
+    /// Index of the log entry that carries the decision.
+    #[n(4)]
+    pub entry: u64,
+    /// Hash of the request's body (`id_reused` is told by it).
+    #[n(5)]
+    pub body: Hash16,
+    /// Total stake, minor units.
+    #[n(6)]
+    pub stake: Amount,
+    /// Legs as taken.
+    #[n(7)]
+    pub legs: Vec<LegTaken>,
+    /// Policy asked for.
+    #[n(8)]
+    pub policy: OddsPolicy,
+    /// The client's own reference.
+    #[n(9)]
+    pub client_ref: Option<Text>,
+    /// Hybrid time of the decision.
+    #[n(10)]
+    pub placed_at: Hlc,
+    /// The decision.
+    #[n(11)]
+    pub decision: Decision,
+    /// How it stands.
+    #[n(12)]
+    pub state: WagerState,
+    /// Paid out so far, minor units, net of clawbacks.
+    #[n(13)]
+    pub paid: Amount,
+    /// Number of the last settlement; 0 before the first.
+    #[n(14)]
+    pub settled_version: u32,
+    /// Hybrid time of the last settlement.
+    #[n(15)]
+    pub settled_at: Hlc,
+}
+
+impl WagerRecord {
+    /// Whether it was accepted.
+    #[must_use]
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self.decision, Decision::Accepted)
+    }
+
+    /// What it pays if every leg wins, minor units, rounded down once. Single-leg wagers only so far.
+    #[must_use]
+    pub fn potential_payout(&self) -> u64 {
+        match self.legs.as_slice() {
+            [leg] => leg.odds.payout_floor(self.stake.minor()),
+            _ => 0,
+        }
+    }
+}
+
+/// A decided deposit.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub struct Posting {
+    /// Its id.
+    #[n(0)]
+    pub id: MintedId,
+    /// Whose money.
+    #[n(1)]
+    pub account: AccountId,
+    /// Minor units.
+    #[n(2)]
+    pub amount: Amount,
+    /// Hash of the request's body.
+    #[n(3)]
+    pub body: Hash16,
+    /// Hybrid time of the decision.
+    #[n(4)]
+    pub at: Hlc,
+    /// The site that decided it.
+    #[n(5)]
+    pub site: Site,
+}
+
+/// What a client needs in order to stamp ids of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mint {
+    /// Region number.
+    pub region: u16,
+    /// Incarnation of its site.
+    pub incarnation: u32,
+    /// The region's own time, Unix ms.
+    pub now_ms: u64,
+    /// Furthest `place_by` of a wager, Unix ms.
+    pub place_by_ms_max: u64,
+}
