@@ -1,1 +1,35 @@
-//! stub
+//! The region as a pure state machine: ledger, escrow, odds and replication behind one door. It decides everything
+//! and does nothing: no async, no clock, no randomness, no IO, no C code, no hash-map order.
+//!
+//! A map of the code, as a request walks through it:
+//! * [`door`]: what comes in and goes out; [`commit`]: groups, one sync each, effects after it;
+//! * `engine`: the state and the dispatch; `requests`, `placing`, `admission`, `desk`, `feed`, `query`: clients;
+//! * [`ledger`]: accounts, rows, grants, settlement, foreign entries; [`log`]: entries and the hash chain;
+//! * [`odds`]: registers, sale rules, freshness, the odds lane; `replication`: links, acks, pulls; [`wire`]: frames;
+//! * [`port`]: durable state as the engine sees it; [`overlay`]: what is not durable yet; [`conformance`]: its test.
+
+mod admission;
+pub mod commit;
+pub mod conformance;
+mod desk;
+pub mod door;
+mod engine;
+mod feed;
+pub mod ledger;
+pub mod log;
+pub mod odds;
+mod on_time;
+pub mod overlay;
+mod parked;
+mod placing;
+pub mod planted;
+pub mod port;
+mod query;
+mod replication;
+mod requests;
+pub mod stats;
+mod time;
+mod tx;
+pub mod wire;
+
+pub use engine::Engine;

@@ -128,16 +128,22 @@ impl Amount {
     /// # Errors
     /// [`MoneyError`] says what is wrong.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
-        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
-        let decimal = Decimal::from_str_exact(text).map_err(|_| MoneyError::NotDecimal)?;
-        if !plain {
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') {
             return Err(MoneyError::NotDecimal);
+        }
+        Self::from_decimal(Decimal::from_str_exact(text).map_err(|_| MoneyError::NotDecimal)?, currency)
+    }
+
+    /// Reads a positive decimal in a currency.
+    ///
+    /// # Errors
+    /// [`MoneyError`] says what is wrong.
+    pub fn from_decimal(decimal: Decimal, currency: Currency) -> Result<Self, MoneyError> {
+        if decimal.is_zero() {
+            return Err(MoneyError::Zero);
         }
         if decimal.is_sign_negative() {
             return Err(MoneyError::Negative);
-        }
-        if decimal.is_zero() {
-            return Err(MoneyError::Zero);
         }
         let decimal = decimal.normalize();
         let missing = currency.exponent().checked_sub(decimal.scale()).ok_or(MoneyError::OverPrecise)?;

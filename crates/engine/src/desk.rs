@@ -1,0 +1,246 @@
+//! Hand-made odds: markets, prices, suspensions, results and signs of life that operators and hand-fed producers write.
+//! Each write is one register write; a result is a log event and its twin in the odds plane, in one batch.
+
+use crdt::Dot;
+use model::limits::{MARKETS_MAX, ODDS_WRITES_MAX, OUTCOMES_MAX, SOURCE_AHEAD_MS_MAX};
+use model::{
+    Answer, Command, MarketDraft, MarketKey, MarketStatus, OddsChange, OddsReport, OddsWrite, OutcomeResult, Price,
+    ProducerId, ProducerState, Refusal, ResultScope, ResultWrite, StatusAct, Text,
+};
+
+use crate::admission::malformed;
+use crate::engine::Engine;
+use crate::log::Event;
+use crate::odds::{AnyWrite, ClockTime, RegisterKey, SlotWrite};
+use crate::planted::Planted;
+use crate::port::{View, Write};
+use crate::tx::Tx;
+
+impl Engine {
+    /// Runs an operator's command.
+    pub(crate) fn desk<V: View>(&mut self, tx: &mut Tx<'_, V>, command: Command) -> Result<Answer, Refusal> {
+        match command {
+            Command::PutMarket(draft) => self.put_market(tx, &draft),
+            Command::WriteOdds(writes) => self.put_odds(writes).map(Answer::Odds),
+            Command::SetStatus { market, act } => self.set_status(tx, &market, act),
+            Command::WriteResults { market, results } => self.write_results(tx, &market, &results),
+            Command::Alive { producer, source_time_ms } => {
+                let now_ms = self.time.owner_ms();
+                let source_ms = source_time_ms.unwrap_or(now_ms);
+                self.check_source(source_ms)?;
+                self.heard(tx.now.steady_ms, &producer, source_ms, ProducerState::Up);
+                if self.config.replay {
+                    self.advance_clock(source_ms);
+                }
+                Ok(Answer::Producers(self.producer_views(tx.now)))
+            }
+            Command::SetClock { now_ms } => self.set_clock(now_ms),
+            Command::Place(_) | Command::Deposit { .. } | Command::OpenAccount { .. } => {
+                unreachable!("money has its own way in")
+            }
+        }
+    }
+
+    fn desk_producer(&self) -> ProducerId {
+        let name = self.region_name(self.site.region).map_or("here", Text::as_str);
+        ProducerId::desk(name).expect("a region's name is short and of a key's characters")
+    }
+
+    fn put_market<V: View>(&mut self, tx: &mut Tx<'_, V>, draft: &MarketDraft) -> Result<Answer, Refusal> {
+        let outcomes = &draft.definition.outcomes;
+        if outcomes.is_empty() || outcomes.len() > OUTCOMES_MAX {
+            return Err(malformed("outcomes", "must have 1 to 1000 outcomes"));
+        }
+        let mut keys: Vec<_> = outcomes.iter().map(|o| &o.key).collect();
+        keys.sort();
+        if keys.windows(2).any(|w| w.first() == w.last()) {
+            return Err(malformed("outcomes", "names an outcome twice"));
+        }
+        self.room_for(&draft.market)?;
+        let producer = self.desk_producer();
+        let time_ms = self.time.owner_ms();
+        let seq = self.desk_seq(&draft.market, &producer, time_ms);
+        let definition = SlotWrite::Feed { producer: producer.clone(), time_ms, seq, value: draft.definition.clone() };
+        self.write_odds(RegisterKey::Definition(draft.market.clone()), AnyWrite::Definition(definition));
+        let status = SlotWrite::Feed { producer: producer.clone(), time_ms, seq, value: draft.status };
+        self.write_odds(RegisterKey::Status(draft.market.clone()), AnyWrite::Status(status));
+        for outcome in outcomes {
+            let key = RegisterKey::Price(draft.market.clone(), outcome.key.clone());
+            if self.plane.get(&key).is_none() {
+                let value = Price { active: true, odds: None };
+                let blank = SlotWrite::Feed { producer: producer.clone(), time_ms, seq, value };
+                self.write_odds(key, AnyWrite::Price(blank));
+            }
+        }
+        self.market_answer(tx, &draft.market)
+    }
+
+    /// Sequence for a desk write at a time that the desk may already have used.
+    fn desk_seq(&self, market: &MarketKey, producer: &ProducerId, time_ms: u64) -> u32 {
+        let slot = self.plane.markets().get(market).and_then(|m| m.status.feeds.get(producer));
+        slot.filter(|s| s.time_ms == time_ms).map_or(0, |s| s.seq + 1)
+    }
+
+    pub(crate) fn room_for(&self, market: &MarketKey) -> Result<(), Refusal> {
+        let full = self.plane.markets().len() >= MARKETS_MAX && !self.plane.markets().contains_key(market);
+        if full { Err(Refusal::Overloaded { what: Text::new("markets") }) } else { Ok(()) }
+    }
+
+    fn put_odds(&mut self, writes: Vec<OddsWrite>) -> Result<OddsReport, Refusal> {
+        if writes.len() > ODDS_WRITES_MAX {
+            return Err(malformed("", "has more than 50000 items"));
+        }
+        let mut report = OddsReport { applied: 0, ignored: 0, refused: Vec::new() };
+        for (index, write) in writes.into_iter().enumerate() {
+            match self.put_price(write) {
+                Ok(true) => report.applied += 1,
+                Ok(false) => report.ignored += 1,
+                Err(refusal) => report.refused.push((index, refusal)),
+            }
+        }
+        Ok(report)
+    }
+
+    fn put_price(&mut self, write: OddsWrite) -> Result<bool, Refusal> {
+        let market = self.known_market(&write.market)?;
+        let offer = market.offer(&write.outcome);
+        let named = market.shown_definition().is_some_and(|d| d.outcomes.iter().any(|o| o.key == write.outcome));
+        if offer.is_none() && !named {
+            return Err(Refusal::SelectionUnknown);
+        }
+        let held = offer.as_ref().and_then(|o| o.odds);
+        let value = match write.change {
+            OddsChange::Odds(odds) => Price { active: true, odds: Some(odds) },
+            OddsChange::Active(active) => Price { active, odds: held },
+        };
+        let now_ms = self.time.owner_ms();
+        let slot = match write.producer {
+            None => SlotWrite::Operator(Some(value)),
+            Some(producer) => {
+                let time_ms = write.source_time_ms.unwrap_or(now_ms);
+                self.check_source(time_ms)?;
+                SlotWrite::Feed { producer, time_ms, seq: write.source_seq, value }
+            }
+        };
+        Ok(self.write_odds(RegisterKey::Price(write.market, write.outcome), AnyWrite::Price(slot)))
+    }
+
+    fn set_status<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        market: &MarketKey,
+        act: StatusAct,
+    ) -> Result<Answer, Refusal> {
+        self.known_market(market)?;
+        let value = match act {
+            StatusAct::Suspend => Some(MarketStatus::Suspended),
+            StatusAct::Resume => None,
+        };
+        if self.planted == Planted::ResumeClearsAll && value.is_none() {
+            // The bug: a context that claims to have seen what it has not.
+            let slot = &mut self.plane.market_mut(market).status.operator;
+            for region in 1..=3 {
+                slot.context.raise(crdt::Site::new(region, 1), u64::MAX / 2);
+            }
+            slot.values.clear();
+        }
+        let key = RegisterKey::Status(market.clone());
+        self.write_odds(key, AnyWrite::Status(SlotWrite::Operator(value)));
+        self.market_answer(tx, market)
+    }
+
+    fn write_results<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        market: &MarketKey,
+        results: &[ResultWrite],
+    ) -> Result<Answer, Refusal> {
+        let known = self.known_market(market)?;
+        if results.is_empty() || results.len() > OUTCOMES_MAX {
+            return Err(malformed("results", "must have 1 to 1000 results"));
+        }
+        for result in results {
+            if let ResultScope::Outcome(outcome) = &result.scope
+                && known.offer(outcome).is_none()
+                && !known.shown_definition().is_some_and(|d| d.outcomes.iter().any(|o| o.key == *outcome))
+            {
+                return Err(Refusal::SelectionUnknown);
+            }
+        }
+        for result in results {
+            let value = (result.result != OutcomeResult::None).then_some(result.result);
+            self.write_result(tx, market, result.scope.clone(), SlotWrite::Operator(value));
+        }
+        self.market_answer(tx, market)
+    }
+
+    /// Writes a result into this site's log and, in the same batch, its twin into the odds plane.
+    pub(crate) fn write_result<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        market: &MarketKey,
+        scope: ResultScope,
+        write: SlotWrite<OutcomeResult>,
+    ) -> bool {
+        let mut register =
+            tx.results(market).into_iter().find(|(s, _)| *s == scope).map(|(_, r)| r).unwrap_or_default();
+        let dot = Dot { site: self.site, n: self.ledger.next_seq() };
+        if register.operator.context.covers_dot(dot) {
+            // Two results of one market and outcome in one entry: each needs an index of its own.
+            self.seal(tx);
+        }
+        let dot = Dot { site: self.site, n: self.ledger.next_seq() };
+        let at = self.time.stamp();
+        if register.join(&write.clone().delta(Some(&register), dot, at)) == crdt::Joined::Unchanged {
+            return false;
+        }
+        tx.put(Write::Result(market.clone(), scope.clone(), register.clone()));
+        tx.events.push(Event::Result(market.clone(), scope.clone(), register));
+        self.write_odds(RegisterKey::Resulted(market.clone(), scope), AnyWrite::Resulted(write));
+        self.ledger.mark_settle(tx, market);
+        true
+    }
+
+    /// A producer's sign of life or of trouble, read here.
+    pub(crate) fn heard(&mut self, steady_ms: u64, producer: &ProducerId, source_ms: u64, state: ProducerState) {
+        if state == ProducerState::Up {
+            self.fresh.heard(producer, self.site, steady_ms, source_ms);
+        }
+        let held = self.plane.producers().get(producer).and_then(|r| r.feeds.get(producer));
+        let same = held.is_some_and(|s| s.value == state);
+        // Live, the register only says up or down; its time is needed by every region only on the replay clock.
+        if !same || self.config.replay {
+            let write = SlotWrite::Feed { producer: producer.clone(), time_ms: source_ms, seq: 0, value: state };
+            self.write_odds(RegisterKey::Producer(producer.clone()), AnyWrite::Producer(write));
+        }
+    }
+
+    /// Refuses a source time that lies in the owner's future, where it enters.
+    pub(crate) fn check_source(&self, source_ms: u64) -> Result<(), Refusal> {
+        let ahead = source_ms > self.time.owner_ms() + SOURCE_AHEAD_MS_MAX;
+        if ahead && !self.config.replay {
+            return Err(malformed("source_time", "lies more than 10 s in the future of this region"));
+        }
+        Ok(())
+    }
+
+    fn set_clock(&mut self, now_ms: u64) -> Result<Answer, Refusal> {
+        if !self.config.replay {
+            return Err(Refusal::ClockNotReplay);
+        }
+        let held_ms = self.plane.clock_ms();
+        if now_ms < held_ms {
+            return Err(Refusal::ClockBack { now_ms: held_ms });
+        }
+        self.advance_clock(now_ms);
+        Ok(Answer::Clock(self.clock_view()))
+    }
+
+    /// Moves the replay clock forward; carried by a register that takes a dot, so that a token implies its time.
+    pub(crate) fn advance_clock(&mut self, to_ms: u64) {
+        let producer = ProducerId::new("clock").expect("a valid key");
+        let write = SlotWrite::Feed { producer, time_ms: to_ms, seq: 0, value: ClockTime(to_ms) };
+        self.write_odds(RegisterKey::Clock, AnyWrite::Clock(write));
+        self.time.set_replay(self.plane.clock_ms());
+    }
+}

@@ -1,0 +1,331 @@
+//! The engine: one region's state behind one door. Everything it decides leaves as data.
+//! Knows no async, clock, randomness, IO or hash-map order; `Now`, ids and nonces come in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use crdt::Site;
+use feeds::betfair::registers::Summary;
+use model::{Refusal, Text, Token};
+
+use crate::door::{Config, Effect, Input, Now, Output};
+use crate::ledger::Ledger;
+use crate::log::{Cause, Entry, Event};
+use crate::odds::{AnyWrite, Exchange, Freshness, Plane, RegisterKey};
+use crate::parked::Parked;
+use crate::placing::Placing;
+use crate::planted::Planted;
+use crate::port::{LogHead, Meta, View, Write};
+use crate::replication::Link;
+use crate::stats::Stats;
+use crate::time::{Reading, Time};
+use crate::tx::Tx;
+
+/// One region.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) site: Site,
+    pub(crate) time: Time,
+    pub(crate) ledger: Ledger,
+    pub(crate) plane: Plane,
+    pub(crate) fresh: Freshness,
+    pub(crate) links: BTreeMap<u16, Link>,
+    pub(crate) parked: Parked,
+    pub(crate) placing: Placing,
+    pub(crate) stats: Stats,
+    pub(crate) meta: Meta,
+    pub(crate) boot_nonce: u64,
+    pub(crate) steady_ms: u64,
+    pub(crate) halted: Option<Text>,
+    /// Own entries of this group, for peers: (index, bytes).
+    outbox: Vec<(u64, Bytes)>,
+    /// Odds registers changed by this input and not yet in its batch.
+    unsaved: BTreeSet<RegisterKey>,
+    /// Something of this group must be durable together with `Meta`.
+    save_meta: bool,
+    pub(crate) planted: Planted,
+}
+
+impl Engine {
+    /// An empty region.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let site = Site::new(config.region, config.incarnation);
+        let alone = config.regions.len() <= 1;
+        let quorum = if alone { 0 } else { config.ack_quorum };
+        Self {
+            site,
+            time: Time::new(config.replay),
+            ledger: Ledger::new(site, quorum),
+            plane: Plane::new(site),
+            fresh: Freshness::default(),
+            links: config.regions.iter().filter(|r| r.number != config.region).map(Link::entry).collect(),
+            parked: Parked::default(),
+            placing: Placing::default(),
+            stats: Stats::default(),
+            meta: Meta::default(),
+            boot_nonce: 0,
+            steady_ms: 0,
+            halted: None,
+            outbox: Vec::new(),
+            unsaved: BTreeSet::new(),
+            save_meta: false,
+            planted: Planted::Nothing,
+            config,
+        }
+    }
+
+    /// Takes one stored record back, at start, before the first input.
+    pub fn restore(&mut self, write: Write) {
+        match write {
+            Write::Odds(key, value) => {
+                let joined = self.plane.join(&key, &value);
+                assert!(joined.is_some(), "a stored register is of its key's kind: {key:?}");
+            }
+            Write::Book(market, book) => {
+                let summary = Summary::of(&book);
+                let exchange = Exchange { book: book.as_ref().clone(), summary };
+                self.plane.market_mut(&market).exchange = Some(exchange);
+            }
+            Write::Meta(meta) => {
+                self.time.restore(meta.owner_ms, meta.hlc);
+                self.plane.vector_mut().join(&meta.odds);
+                meta.acks.iter().for_each(|(region, index)| {
+                    self.ledger.acks.insert(*region, *index);
+                });
+                self.ledger.ack_floor = meta.ack_floor;
+                self.meta = meta;
+            }
+            other => self.ledger.restore(other),
+        }
+    }
+
+    /// Feeds one input. `view` shows durable state overlaid with every batch returned since the last commit.
+    pub fn handle<V: View>(&mut self, now: Now, input: Input, view: &V) -> Output {
+        self.stats.inputs += 1;
+        self.steady_ms = now.steady_ms;
+        let mut tx = Tx::new(now, view);
+        if let Reading::Stepped(lead_ms) = self.time.read(now) {
+            tx.alarm("clock_stepped", format!("the wall clock is {lead_ms} ms ahead; owner's time is slewed"));
+        }
+        match input {
+            Input::Started { boot_nonce } => self.started(&mut tx, boot_nonce),
+            Input::Request { id, request, token, wait_ms } => self.request(&mut tx, id, request, token, wait_ms),
+            Input::PeerUp { region } => self.peer_up(&mut tx, region),
+            Input::PeerDown { region } => self.peer_down(region),
+            Input::Peer { region, lane, frame } => self.peer(&mut tx, region, lane, &frame),
+            Input::OddsSent { region } => {
+                if let Some(link) = self.links.get_mut(&region) {
+                    link.odds.sent();
+                }
+            }
+            Input::Tick => {}
+        }
+        self.on_time(&mut tx);
+        self.seal(&mut tx);
+        self.save_odds(&mut tx);
+        let output = tx.finish();
+        self.save_meta |= !output.batch.is_empty();
+        output
+    }
+
+    /// Ends a group: what peers are told once the group is durable, and what must be durable with it.
+    pub fn end_group(&mut self, now: Now) -> Output {
+        let mut then = Vec::new();
+        let outbox = std::mem::take(&mut self.outbox);
+        self.push_entries(&outbox, &mut then);
+        self.gossip(now.steady_ms, &mut then);
+        self.pump_odds(now.steady_ms, &mut then);
+        let mut batch = Vec::new();
+        let meta = self.meta_now();
+        if std::mem::take(&mut self.save_meta) || meta.odds != self.meta.odds || meta.joined != self.meta.joined {
+            batch.push(Write::Meta(meta.clone()));
+            self.meta = meta;
+        }
+        Output { batch, then }
+    }
+
+    fn meta_now(&self) -> Meta {
+        Meta {
+            owner_ms: self.time.owner_ms(),
+            hlc: self.time.hlc,
+            odds: self.plane.vector().clone(),
+            acks: self.ledger.acks.iter().map(|(r, n)| (*r, *n)).collect(),
+            ack_floor: self.ledger.ack_floor,
+            acquires: self.meta.acquires,
+            joined: self.meta.joined,
+        }
+    }
+
+    /// The next number for an acquire request; durable with the group that sends it.
+    pub(crate) fn next_acquire(&mut self) -> u64 {
+        self.meta.acquires += 1;
+        self.save_meta = true;
+        self.meta.acquires
+    }
+
+    /// Owner's time must be durable before the answer of this group leaves.
+    pub(crate) const fn commit_time(&mut self) {
+        self.save_meta = true;
+    }
+
+    /// What this region knows: the token of every answer given now.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        let log = self.ledger.logs.iter().map(|(site, head)| (*site, head.index)).collect();
+        Token { log, odds: self.plane.vector().clone() }
+    }
+
+    fn started<V: View>(&mut self, tx: &mut Tx<'_, V>, boot_nonce: u64) {
+        self.boot_nonce = boot_nonce;
+        self.time.set_replay(self.plane.clock_ms());
+        let alone = self.config.regions.len() <= 1;
+        if alone || self.config.first_start {
+            self.meta_joined();
+        }
+        if self.meta.joined {
+            tx.by = Cause::Peer;
+            self.ledger.receive_all(tx);
+        }
+    }
+
+    pub(crate) fn meta_joined(&mut self) {
+        if !self.meta.joined {
+            self.meta.joined = true;
+            self.save_meta = true;
+        }
+    }
+
+    /// Why this node may not write; `None` when it may.
+    pub(crate) fn not_ready(&self) -> Option<Refusal> {
+        if let Some(why) = &self.halted {
+            return Some(Refusal::NotReady { why: why.clone() });
+        }
+        let why = "a new data directory waits until every other region has answered Hello (or use --first-start)";
+        (!self.meta.joined).then(|| Refusal::NotReady { why: Text::new(why) })
+    }
+
+    /// Seals the entry being built: rows last, absolute, chained to the one before.
+    pub(crate) fn seal<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        if tx.events.is_empty() && tx.rows.is_empty() {
+            return;
+        }
+        let head = self.ledger.head(self.site);
+        let mut events = std::mem::take(&mut tx.events);
+        for account in std::mem::take(&mut tx.rows) {
+            let row = self.ledger.accounts.get(&account).and_then(|a| a.rows.get(&self.site));
+            let row = row.expect("a touched row exists").clone();
+            tx.put(Write::Row(account.clone(), self.site, row.clone()));
+            events.push(Event::Row(account, row));
+        }
+        let at = self.time.stamp();
+        let entry = Entry { site: self.site, seq: head.index + 1, prev: head.hash, at, by: tx.by, events };
+        let bytes = entry.encode();
+        let next = head.after(&bytes);
+        tx.put(Write::Log(self.site, next.index, bytes.clone()));
+        self.set_head(tx, self.site, next);
+        self.outbox.push((entry.seq, bytes));
+        self.ledger.acked(self.site.region, 0);
+        self.stats.entries_written += 1;
+    }
+
+    pub(crate) fn set_head<V: View>(&mut self, tx: &mut Tx<'_, V>, site: Site, head: LogHead) {
+        tx.put(Write::LogHead(site, head.clone()));
+        self.ledger.logs.insert(site, head);
+    }
+
+    /// Writes to an odds register under this site's next dot. `false` when it said nothing newer.
+    pub(crate) fn write_odds(&mut self, key: RegisterKey, write: AnyWrite) -> bool {
+        let at = self.time.stamp();
+        let changed = self.plane.write(&key, at, write);
+        if changed {
+            self.stats.odds_writes += 1;
+            self.odds_changed(key, None);
+        }
+        changed
+    }
+
+    /// Notes that a register changed: it is saved with this input, and dirty for the peers it concerns.
+    pub(crate) fn odds_changed(&mut self, key: RegisterKey, from: Option<u16>) {
+        let dots = if from.is_some() { self.plane.get(&key).map(|v| v.dots()).unwrap_or_default() } else { Vec::new() };
+        for (region, link) in &mut self.links {
+            let concerns = match from {
+                None => true,
+                Some(source) => *region != source && dots.iter().any(|d| link.odds.relays(d.site)),
+            };
+            if concerns {
+                link.odds.dirty(key.clone());
+            }
+        }
+        self.unsaved.insert(key);
+    }
+
+    fn save_odds<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        for key in std::mem::take(&mut self.unsaved) {
+            let value = self.plane.get(&key).expect("a changed register exists");
+            tx.put(Write::Odds(key, value));
+        }
+    }
+
+    /// The steady time at which the engine wants a [`Input::Tick`] if nothing else happens, ms.
+    #[must_use]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        if !self.ledger.settling.is_empty() && self.halted.is_none() {
+            return Some(self.steady_ms);
+        }
+        let links = self.links.values().filter_map(Link::due_ms);
+        links.chain(self.parked.deadline_ms()).chain(self.placing.deadline_ms()).chain(self.silence_due_ms()).min()
+    }
+
+    /// Figures, read off by the driver.
+    #[must_use]
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// The ledger, for tests and digests.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The odds plane, for tests and digests.
+    #[must_use]
+    pub const fn plane(&self) -> &Plane {
+        &self.plane
+    }
+
+    /// This site.
+    #[must_use]
+    pub const fn site(&self) -> Site {
+        self.site
+    }
+
+    /// Owner's time, Unix ms.
+    #[must_use]
+    pub const fn owner_ms(&self) -> u64 {
+        self.time.owner_ms()
+    }
+
+    /// The planted bug, if any.
+    #[must_use]
+    pub const fn planted(&self) -> Planted {
+        self.planted
+    }
+
+    /// Plants a bug. Test builds only.
+    #[cfg(feature = "planted")]
+    pub fn plant(&mut self, bug: Planted) {
+        self.planted = bug;
+        self.ledger.planted = bug;
+    }
+
+    /// Stops taking requests and asks the driver to stop the process.
+    pub(crate) fn halt<V: View>(&mut self, tx: &mut Tx<'_, V>, why: String) {
+        if self.halted.is_none() {
+            self.halted = Some(Text::new(&why));
+            tx.effect(Effect::Stop { why });
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Deposits: one posting per minted id, decided by its origin; and accounts, opened by their birth site.
+//! Knows no providers' references yet.
+
+use crdt::Hlc;
+use model::{AccountId, Amount, Currency, Hash16, MintedId, Posting, Refusal, Text};
+
+use super::Ledger;
+use crate::log::{Event, Grant};
+use crate::port::{AccountHead, View, Write};
+use crate::tx::Tx;
+
+/// What became of a deposit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Deposited {
+    pub(crate) posting: Posting,
+    pub(crate) replayed: bool,
+}
+
+impl Ledger {
+    /// Opens an account whose name says this region. The same again changes nothing.
+    pub(crate) fn open_account<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        id: &AccountId,
+        currency: Currency,
+        accounts_max: usize,
+    ) -> Result<bool, Refusal> {
+        if let Some(head) = self.account_head(id) {
+            let has = head.currency;
+            return if has == currency { Ok(false) } else { Err(Refusal::CurrencyDiffers { has }) };
+        }
+        if self.accounts.len() >= accounts_max {
+            return Err(Refusal::Overloaded { what: Text::new("accounts") });
+        }
+        let head = AccountHead { currency, home: self.site };
+        self.accounts.entry(id.clone()).or_default().head = Some(head.clone());
+        tx.put(Write::Account(id.clone(), head.clone()));
+        tx.events.push(Event::Account(id.clone(), head));
+        Ok(true)
+    }
+
+    /// Credits an account once per id. The account is known; the id is this site's.
+    pub(crate) fn deposit<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        at: Hlc,
+        id: MintedId,
+        account: &AccountId,
+        amount: Amount,
+        body: Hash16,
+    ) -> Deposited {
+        let posting = Posting { id, account: account.clone(), amount, body, at, site: self.site };
+        let row = self.own_row(tx, account);
+        row.dep = row.dep.checked_add(amount.minor()).expect("deposits of one account fit 64 bits");
+        tx.put(Write::Posting(posting.clone()));
+        tx.events.push(Event::Posting(posting.clone()));
+        self.push_home(tx, account, amount.minor());
+        Deposited { posting, replayed: false }
+    }
+
+    /// Grants a credit that was booked away from home to the home at once: all rights of an account sit there.
+    pub(crate) fn push_home<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId, gained: u64) {
+        let home = self.account_head(account).map_or(self.site, |h| h.home);
+        let amount = gained.min(self.spendable(account));
+        if home == self.site || amount == 0 {
+            return;
+        }
+        self.give(tx, account, home, amount);
+        tx.events.push(Event::Grant(Grant { to: home, account: account.clone(), amount, request: 0 }));
+    }
+
+    /// Moves rights to another site's column. The giver's own limit tightens in this very step (T1, T2).
+    pub(super) fn give<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId, to: crdt::Site, amount: u64) {
+        let row = self.own_row(tx, account);
+        let sent = row.sent.entry(to).or_default();
+        *sent = sent.checked_add(amount).expect("grants of one account fit 64 bits");
+        assert!(row.free() >= 0, "rights were granted that are not there");
+    }
+}

@@ -1,0 +1,93 @@
+//! Placing a wager: the money guard (S1), run inside the transition, and the record of the decision.
+//! Admission has read the odds plane already; nothing of it is read here.
+
+use std::sync::Arc;
+
+use crdt::Hlc;
+use model::{
+    AccountId, Amount, Currency, Decision, Hash16, LegTaken, MintedId, OddsPolicy, Problem, RejectCode, Text,
+    WagerRecord, WagerState,
+};
+
+use super::Ledger;
+use crate::log::Event;
+use crate::port::{View, Write};
+use crate::tx::Tx;
+
+/// A wager that admission has seen: all that it saw, and its verdict.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Admitted {
+    pub(crate) id: MintedId,
+    pub(crate) account: AccountId,
+    pub(crate) currency: Currency,
+    pub(crate) body: Hash16,
+    pub(crate) stake: Amount,
+    pub(crate) legs: Vec<LegTaken>,
+    pub(crate) policy: OddsPolicy,
+    pub(crate) client_ref: Option<Text>,
+    /// Why admission refuses it for good; empty if it does not.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// What the ledger says of an admitted wager.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Judged {
+    /// Decided and recorded.
+    Decided(Arc<WagerRecord>),
+    /// Not enough rights here; nothing was recorded. `missing` minor units.
+    Short { missing: u64 },
+}
+
+impl Ledger {
+    /// Decides an admitted wager. `final_cut` says that no more rights can be fetched: what is missing is then a final
+    /// `insufficient_funds` if it is missing everywhere.
+    pub(crate) fn place<V: View>(&mut self, tx: &mut Tx<'_, V>, at: Hlc, wager: Admitted, final_cut: bool) -> Judged {
+        if !wager.problems.is_empty() {
+            let problems = wager.problems.clone();
+            return Judged::Decided(self.record(tx, at, wager, Decision::Rejected(problems)));
+        }
+        let stake = wager.stake.minor();
+        let spendable = self.spendable(&wager.account);
+        if stake <= spendable {
+            let row = self.own_row(tx, &wager.account);
+            row.stk = row.stk.checked_add(stake).expect("stakes of one account fit 64 bits");
+            assert!(row.free() >= 0, "a stake was taken from rights that are not there");
+            return Judged::Decided(self.record(tx, at, wager, Decision::Accepted));
+        }
+        if final_cut && spendable.saturating_add(self.elsewhere(&wager.account)) < stake {
+            let problems = vec![Problem { leg: None, code: RejectCode::InsufficientFunds, odds: None }];
+            return Judged::Decided(self.record(tx, at, wager, Decision::Rejected(problems)));
+        }
+        Judged::Short { missing: stake - spendable }
+    }
+
+    fn record<V: View>(&self, tx: &mut Tx<'_, V>, at: Hlc, wager: Admitted, decision: Decision) -> Arc<WagerRecord> {
+        let record = Arc::new(WagerRecord {
+            id: wager.id,
+            account: wager.account,
+            currency: wager.currency,
+            owner: self.site,
+            entry: self.next_seq(),
+            body: wager.body,
+            stake: wager.stake,
+            legs: wager.legs,
+            policy: wager.policy,
+            client_ref: wager.client_ref,
+            placed_at: at,
+            decision,
+            state: WagerState::Open,
+            paid: Amount::default(),
+            settled_version: 0,
+            settled_at: Hlc::default(),
+        });
+        tx.put(Write::Wager(Arc::clone(&record)));
+        tx.put(Write::AccountWager(record.account.clone(), record.id));
+        if record.is_accepted() {
+            for leg in &record.legs {
+                tx.put(Write::MarketWager(leg.market.clone(), record.id));
+            }
+        }
+        tx.events.push(Event::Wager(Box::new(WagerRecord::clone(&record))));
+        record
+    }
+}

@@ -1,0 +1,81 @@
+//! Rights between sites: granting on request (once per request number) and taking what came in-stream.
+//! Knows no lanes and no waiting clients; asking is policy and lives in `parked`.
+
+use crdt::Site;
+use model::AccountId;
+
+use super::Ledger;
+use crate::log::{Event, Grant};
+use crate::planted::Planted;
+use crate::port::{View, Write};
+use crate::tx::Tx;
+use crate::wire::Acquire;
+
+/// What the giver did with a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Granting {
+    /// Granted now.
+    Granted(u64),
+    /// Granted before, by the same number: nothing more.
+    Repeat,
+    /// Not enough here, or held for a bet that waits here.
+    Nothing,
+}
+
+impl Ledger {
+    /// Grants rights to a requester: all it wants if free, at least what it needs, else nothing. A grant is final when
+    /// its entry is logged; it is never taken back.
+    pub(crate) fn grant<V: View>(&mut self, tx: &mut Tx<'_, V>, to: Site, ask: &Acquire, held: bool) -> Granting {
+        let key = (to, ask.account.clone());
+        let seen = self.granted.get(&key).copied().unwrap_or(0);
+        if ask.n <= seen && self.planted != Planted::RegrantRepeats {
+            return Granting::Repeat;
+        }
+        let free = self.spendable(&ask.account);
+        if held || free < ask.need || ask.need == 0 || self.account_head(&ask.account).is_none() {
+            return Granting::Nothing;
+        }
+        let amount = ask.want.max(ask.need).min(free);
+        if self.planted == Planted::GrantKept {
+            let row = self.own_row(tx, &ask.account);
+            *row.sent.entry(to).or_default() += amount;
+            row.dep += amount;
+        } else {
+            self.give(tx, &ask.account, to, amount);
+        }
+        self.granted.insert(key, ask.n);
+        tx.put(Write::Granted(to, ask.account.clone(), ask.n));
+        let grant = Grant { to, account: ask.account.clone(), amount, request: ask.n };
+        tx.events.push(Event::Grant(grant));
+        Granting::Granted(amount)
+    }
+
+    /// Takes what a giver's row, in our contiguous prefix of its log, says it has sent here. Harmless when repeated.
+    /// Returns how much was new.
+    pub(crate) fn receive<V: View>(&mut self, tx: &mut Tx<'_, V>, from: Site, account: &AccountId) -> u64 {
+        let me = self.site;
+        let Some(known) = self.accounts.get(account) else { return 0 };
+        let sent = known.rows.get(&from).and_then(|r| r.sent.get(&me)).copied().unwrap_or(0);
+        let taken = known.rows.get(&me).and_then(|r| r.recv.get(&from)).copied().unwrap_or(0);
+        if sent <= taken {
+            return 0;
+        }
+        self.own_row(tx, account).recv.insert(from, sent);
+        sent - taken
+    }
+
+    /// After a start: takes everything that is addressed to this site and was not taken before.
+    pub(crate) fn receive_all<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        let me = self.site;
+        let waiting: Vec<(AccountId, Site)> = self
+            .accounts
+            .iter()
+            .flat_map(|(id, a)| a.rows.iter().map(move |(site, row)| (id, *site, row)))
+            .filter(|(_, site, row)| *site != me && row.sent.contains_key(&me))
+            .map(|(id, site, _)| (id.clone(), site))
+            .collect();
+        for (account, from) in waiting {
+            self.receive(tx, from, &account);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Settlement: each site recomputes the wagers it owns from the current results and posts the difference
+//! (DOMAIN.md 3 and 7). Duplicates, corrections and rollbacks need no case of their own.
+//! Knows single-leg wagers so far; knows no odds plane and no feeds.
+
+use std::sync::Arc;
+
+use crdt::Hlc;
+use model::{
+    Amount, MarketKey, MintedId, OutcomeResult, ResultRegister, ResultScope, SettlementCall, WagerRecord, WagerState,
+};
+
+use super::Ledger;
+use crate::log::{Event, Settled};
+use crate::port::{SettleCursor, View, Write};
+use crate::tx::Tx;
+
+impl Ledger {
+    /// Marks a market for settlement from its first wager on, durably.
+    pub(crate) fn mark_settle<V: View>(&mut self, tx: &mut Tx<'_, V>, market: &MarketKey) {
+        self.settling.insert(market.clone(), SettleCursor::default());
+        tx.put(Write::Settle(market.clone(), Some(SettleCursor::default())));
+    }
+
+    /// Settles the next slice of one market, at most `count_max` wagers. Returns how many changed.
+    pub(crate) fn settle_slice<V: View>(&mut self, tx: &mut Tx<'_, V>, at: Hlc, count_max: usize) -> usize {
+        let Some((market, cursor)) = self.settling.first_key_value().map(|(m, c)| (m.clone(), c.clone())) else {
+            return 0;
+        };
+        let results = tx.results(&market);
+        let ids = tx.market_wagers(&market, cursor.after, count_max);
+        let mut changed = 0;
+        for id in &ids {
+            changed += usize::from(self.settle_wager(tx, at, *id, &market, &results));
+        }
+        if ids.len() < count_max {
+            self.settling.remove(&market);
+            tx.put(Write::Settle(market, None));
+        } else {
+            let cursor = SettleCursor { after: ids.last().copied() };
+            self.settling.insert(market.clone(), cursor.clone());
+            tx.put(Write::Settle(market, Some(cursor)));
+        }
+        changed
+    }
+
+    fn settle_wager<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        at: Hlc,
+        id: MintedId,
+        market: &MarketKey,
+        results: &[(ResultScope, ResultRegister)],
+    ) -> bool {
+        let record = tx.wager(id).expect("the market index names wagers that exist");
+        assert!(record.is_accepted() && record.owner == self.site, "only own accepted wagers are indexed");
+        let [leg] = record.legs.as_slice() else { return false };
+        assert_eq!(&leg.market, market, "the index leads to wagers of its market");
+        let register = |scope: &ResultScope| results.iter().find(|(s, _)| s == scope).map(|(_, r)| r);
+        let own = register(&ResultScope::Outcome(leg.outcome.clone()));
+        let call = SettlementCall::resolve(own, register(&ResultScope::Market));
+        let Some((state, paid)) = due(&record, call) else { return false };
+        if (state, paid) == (record.state, record.paid.minor()) {
+            return false;
+        }
+        self.post_difference(tx, at, &record, state, paid);
+        true
+    }
+
+    fn post_difference<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        at: Hlc,
+        record: &Arc<WagerRecord>,
+        state: WagerState,
+        paid: u64,
+    ) {
+        let before = record.paid.minor();
+        let row = self.own_row(tx, &record.account);
+        if record.settled_version == 0 {
+            row.bur += record.stake.minor();
+            assert!(row.reserved() >= 0, "a stake is consumed once");
+        }
+        let mut gained = 0;
+        if paid > before {
+            gained = paid - before;
+            row.pay += gained;
+            let repaid = gained.min(u64::try_from(row.debt()).unwrap_or(0));
+            row.dpd += repaid;
+            gained -= repaid;
+        } else {
+            let back = before - paid;
+            let taken = back.min(u64::try_from(row.free()).unwrap_or(0));
+            row.clw += taken;
+            row.dbt += back - taken;
+        }
+        assert!(row.free() >= 0, "a clawback takes no more than is free");
+        let mut next = WagerRecord::clone(record);
+        next.state = state;
+        next.paid = Amount::from_minor(paid).expect("a payout was bounded when the wager was admitted");
+        next.settled_version += 1;
+        next.settled_at = at;
+        let settled = Settled { id: next.id, version: next.settled_version, state, paid };
+        tx.put(Write::Wager(Arc::new(next)));
+        tx.events.push(Event::Settled(settled));
+        self.push_home(tx, &record.account, gained);
+    }
+}
+
+/// What a wager should stand at under a call; `None` leaves it as it is.
+fn due(record: &WagerRecord, call: SettlementCall) -> Option<(WagerState, u64)> {
+    match call {
+        SettlementCall::Disputed => None,
+        SettlementCall::Open => Some((WagerState::Open, 0)),
+        SettlementCall::Result(OutcomeResult::Won) => Some((WagerState::Won, record.potential_payout())),
+        SettlementCall::Result(OutcomeResult::Lost) => Some((WagerState::Lost, 0)),
+        SettlementCall::Result(OutcomeResult::Void | OutcomeResult::Withdrawn) => {
+            Some((WagerState::Void, record.stake.minor()))
+        }
+        SettlementCall::Result(OutcomeResult::None | OutcomeResult::Open) => Some((WagerState::Open, 0)),
+    }
+}

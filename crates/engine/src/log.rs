@@ -1,0 +1,172 @@
+//! A site's log: what an entry holds, its bytes and its place in the hash chain.
+//! Knows encoding and chaining; knows no merge rules and no peers.
+
+use bytes::Bytes;
+use crdt::{Hlc, Row, Site};
+use minicbor::{Decode, Encode};
+use model::{AccountId, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord, WagerState};
+
+use crate::port::{AccountHead, LogHead};
+
+/// One committed step of one site. Kept and relayed as the bytes received.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Entry {
+    /// The writer.
+    #[n(0)]
+    pub site: Site,
+    /// Its index, from 1, without holes.
+    #[n(1)]
+    pub seq: u64,
+    /// Hash of the entry before it; zero for the first.
+    #[n(2)]
+    pub prev: Hash16,
+    /// Hybrid time.
+    #[n(3)]
+    pub at: Hlc,
+    /// Who did it.
+    #[n(4)]
+    pub by: Cause,
+    /// What happened, in order; rows stand last and are absolute.
+    #[n(5)]
+    pub events: Vec<Event>,
+}
+
+/// Who made an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Cause {
+    /// A client's request.
+    #[n(0)]
+    Client,
+    /// A feed.
+    #[n(1)]
+    Feed,
+    /// An operator.
+    #[n(2)]
+    Operator,
+    /// Settlement, following results.
+    #[n(3)]
+    Settlement,
+    /// Another region: its request for rights, or rights that came from it.
+    #[n(4)]
+    Peer,
+}
+
+/// What can happen in a log.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum Event {
+    /// An account was opened by its birth site.
+    #[n(0)]
+    Account(#[n(0)] AccountId, #[n(1)] AccountHead),
+    /// The writer's row of an account after this entry.
+    #[n(1)]
+    Row(#[n(0)] AccountId, #[n(1)] Row),
+    /// A wager was decided by its owner.
+    #[n(2)]
+    Wager(#[n(0)] Box<WagerRecord>),
+    /// A wager's money followed a result.
+    #[n(3)]
+    Settled(#[n(0)] Settled),
+    /// A deposit was decided by its owner.
+    #[n(4)]
+    Posting(#[n(0)] Posting),
+    /// A result register after this entry, whole.
+    #[n(5)]
+    Result(#[n(0)] MarketKey, #[n(1)] ResultScope, #[n(2)] ResultRegister),
+    /// Rights were granted on a request; the row of this entry carries them.
+    #[n(6)]
+    Grant(#[n(0)] Grant),
+}
+
+/// A settlement of one wager: absolute, so that a repeat is harmless.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Settled {
+    /// The wager.
+    #[n(0)]
+    pub id: MintedId,
+    /// Number of this settlement, from 1, strictly rising.
+    #[n(1)]
+    pub version: u32,
+    /// How the wager stands after it.
+    #[n(2)]
+    pub state: WagerState,
+    /// Paid in all after it, minor units.
+    #[n(3)]
+    pub paid: u64,
+}
+
+/// A grant of rights.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Grant {
+    /// To whom.
+    #[n(0)]
+    pub to: Site,
+    /// Whose rights.
+    #[n(1)]
+    pub account: AccountId,
+    /// How many, minor units.
+    #[n(2)]
+    pub amount: u64,
+    /// The requester's number; 0 for a push without request.
+    #[n(3)]
+    pub request: u64,
+}
+
+/// Why bytes cannot follow a log. Nothing was applied.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum EntryError {
+    /// Not an entry.
+    #[error("the entry's bytes cannot be read: {0}")]
+    Undecodable(String),
+    /// Of another site than stated.
+    #[error("the entry belongs to site {0}")]
+    OtherSite(Site),
+    /// Does not follow the hash chain.
+    #[error("the entry does not follow the hash chain at index {0}")]
+    Forked(u64),
+    /// An event breaks a rule of the ledger.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Entry {
+    /// The entry's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        Bytes::from(minicbor::to_vec(self).expect("writing to memory cannot fail"))
+    }
+
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// [`EntryError::Undecodable`], also for bytes after its end.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
+        let mut d = minicbor::Decoder::new(bytes);
+        let entry = d.decode().map_err(|e: minicbor::decode::Error| EntryError::Undecodable(e.to_string()))?;
+        if d.position() == bytes.len() { Ok(entry) } else { Err(EntryError::Undecodable("bytes after its end".into())) }
+    }
+}
+
+/// First 16 bytes of the BLAKE3 hash: finds faults, not forgery.
+#[must_use]
+pub fn hash16(bytes: &[u8]) -> Hash16 {
+    let hash = blake3::hash(bytes);
+    let mut out = [0; 16];
+    out.copy_from_slice(hash.as_bytes().first_chunk::<16>().expect("a BLAKE3 hash has 32 bytes"));
+    Hash16(out)
+}
+
+impl LogHead {
+    /// The head after one more entry of these bytes.
+    #[must_use]
+    pub fn after(&self, bytes: &[u8]) -> Self {
+        let hash = hash16(bytes);
+        Self { index: self.index + 1, hash, digest: sum16(self.digest, hash), stopped: None }
+    }
+}
+
+/// Order-free sum of hashes, modulo 2^128.
+#[must_use]
+pub fn sum16(a: Hash16, b: Hash16) -> Hash16 {
+    Hash16(u128::from_be_bytes(a.0).wrapping_add(u128::from_be_bytes(b.0)).to_be_bytes())
+}

@@ -1,0 +1,251 @@
+//! The odds plane's state: every register of every market, its index by dot and its vector.
+//! A local write and a peer's value take the same way in: a delta is joined. Knows no sale rules and no lanes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crdt::{Dot, FeedSlot, Hlc, Joined, OperatorSlot, Register, Site, Vector};
+use feeds::betfair::{Book, registers::Summary};
+use model::{
+    Definition, MarketKey, MarketStatus, OutcomeKey, Price, ProducerId, ProducerState, ResultRegister, ResultScope,
+};
+
+use super::register::{ClockTime, RegisterKey, RegisterValue};
+
+/// One market's registers, together, so that admission looks a market up once.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Market {
+    /// What it is.
+    pub definition: Register<ProducerId, Definition>,
+    /// Its status.
+    pub status: Register<ProducerId, MarketStatus>,
+    /// Prices by outcome.
+    pub prices: BTreeMap<OutcomeKey, Register<ProducerId, Price>>,
+    /// Results as far as they close it or a selection of it.
+    pub resulted: BTreeMap<ResultScope, ResultRegister>,
+    /// The exchange ladder, in the region where its stream enters.
+    pub(crate) exchange: Option<Exchange>,
+}
+
+/// An exchange ladder and what has been written of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Exchange {
+    pub(crate) book: Book,
+    pub(crate) summary: Summary,
+}
+
+/// All odds of the cluster as known here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plane {
+    /// This site: it takes its own dots, and no other's.
+    site: Site,
+    markets: BTreeMap<MarketKey, Market>,
+    producers: BTreeMap<ProducerId, Register<ProducerId, ProducerState>>,
+    clock: Register<ProducerId, ClockTime>,
+    /// Which register holds a dot; what a peer lacks is a range of it.
+    by_dot: BTreeMap<Dot, RegisterKey>,
+    /// What is known: own writes, and others' up to the last `upto`.
+    vector: Vector,
+}
+
+/// A delta of one slot.
+#[derive(Clone, Debug)]
+pub(crate) enum SlotWrite<V> {
+    /// A producer's word.
+    Feed { producer: ProducerId, time_ms: u64, seq: u32, value: V },
+    /// An operator's value, or its clearing.
+    Operator(Option<V>),
+}
+
+impl Plane {
+    pub(crate) fn new(site: Site) -> Self {
+        Self {
+            site,
+            markets: BTreeMap::new(),
+            producers: BTreeMap::new(),
+            clock: Register::default(),
+            by_dot: BTreeMap::new(),
+            vector: Vector::default(),
+        }
+    }
+
+    /// What is known.
+    #[must_use]
+    pub const fn vector(&self) -> &Vector {
+        &self.vector
+    }
+
+    pub(crate) const fn vector_mut(&mut self) -> &mut Vector {
+        &mut self.vector
+    }
+
+    /// Markets known.
+    #[must_use]
+    pub const fn markets(&self) -> &BTreeMap<MarketKey, Market> {
+        &self.markets
+    }
+
+    pub(crate) fn market_mut(&mut self, market: &MarketKey) -> &mut Market {
+        if !self.markets.contains_key(market) {
+            self.markets.insert(market.clone(), Market::default());
+        }
+        self.markets.get_mut(market).expect("just made sure")
+    }
+
+    /// Producers' states.
+    #[must_use]
+    pub const fn producers(&self) -> &BTreeMap<ProducerId, Register<ProducerId, ProducerState>> {
+        &self.producers
+    }
+
+    /// The replay clock, Unix ms; 0 before the first message.
+    #[must_use]
+    pub fn clock_ms(&self) -> u64 {
+        self.clock.feeds.values().map(|s| s.time_ms).max().unwrap_or(0)
+    }
+
+    /// A register's state, whole.
+    #[must_use]
+    pub fn get(&self, key: &RegisterKey) -> Option<RegisterValue> {
+        let market = key.market().and_then(|m| self.markets.get(m));
+        match key {
+            RegisterKey::Producer(p) => self.producers.get(p).cloned().map(RegisterValue::Producer),
+            RegisterKey::Clock => Some(RegisterValue::Clock(self.clock.clone())),
+            RegisterKey::Status(_) => market.map(|m| RegisterValue::Status(m.status.clone())),
+            RegisterKey::Definition(_) => market.map(|m| RegisterValue::Definition(m.definition.clone())),
+            RegisterKey::Resulted(_, s) => market?.resulted.get(s).cloned().map(RegisterValue::Resulted),
+            RegisterKey::Price(_, o) => market?.prices.get(o).cloned().map(RegisterValue::Price),
+        }
+    }
+
+    /// Joins a register's state. `None` when its kind does not fit its key; nothing changes then.
+    pub fn join(&mut self, key: &RegisterKey, value: &RegisterValue) -> Option<Joined> {
+        let (joined, before, after) = match (key, value) {
+            (RegisterKey::Producer(p), RegisterValue::Producer(v)) => {
+                join_in(self.producers.entry(p.clone()).or_default(), v)
+            }
+            (RegisterKey::Clock, RegisterValue::Clock(v)) => join_in(&mut self.clock, v),
+            (RegisterKey::Status(m), RegisterValue::Status(v)) => join_in(&mut self.market_mut(m).status, v),
+            (RegisterKey::Definition(m), RegisterValue::Definition(v)) => {
+                join_in(&mut self.market_mut(m).definition, v)
+            }
+            (RegisterKey::Resulted(m, s), RegisterValue::Resulted(v)) => {
+                join_in(self.market_mut(m).resulted.entry(s.clone()).or_default(), v)
+            }
+            (RegisterKey::Price(m, o), RegisterValue::Price(v)) => {
+                join_in(self.market_mut(m).prices.entry(o.clone()).or_default(), v)
+            }
+            _ => return None,
+        };
+        if joined == Joined::Changed {
+            self.reindex(key, &before, &after);
+        }
+        Some(joined)
+    }
+
+    fn reindex(&mut self, key: &RegisterKey, before: &[Dot], after: &[Dot]) {
+        for dot in before.iter().filter(|d| !after.contains(d)) {
+            self.by_dot.remove(dot);
+        }
+        for dot in after.iter().filter(|d| !before.contains(d)) {
+            self.by_dot.insert(*dot, key.clone());
+        }
+    }
+
+    /// Takes the next dot of this site and joins a write under it. Returns whether it changed anything: an older word
+    /// does not, and then takes no dot.
+    pub(crate) fn write(&mut self, key: &RegisterKey, at: Hlc, write: AnyWrite) -> bool {
+        let dot = Dot { site: self.site, n: self.vector.get(self.site) + 1 };
+        let delta = self.delta(key, dot, at, write);
+        let changed = self.join(key, &delta).expect("a write is of its key's kind") == Joined::Changed;
+        if changed {
+            self.vector.raise(dot.site, dot.n);
+        }
+        changed
+    }
+
+    fn delta(&self, key: &RegisterKey, dot: Dot, at: Hlc, write: AnyWrite) -> RegisterValue {
+        let market = key.market().and_then(|m| self.markets.get(m));
+        match (key, write) {
+            (RegisterKey::Status(_), AnyWrite::Status(w)) => {
+                RegisterValue::Status(w.delta(market.map(|m| &m.status), dot, at))
+            }
+            (RegisterKey::Price(_, o), AnyWrite::Price(w)) => {
+                RegisterValue::Price(w.delta(market.and_then(|m| m.prices.get(o)), dot, at))
+            }
+            (RegisterKey::Definition(_), AnyWrite::Definition(w)) => {
+                RegisterValue::Definition(w.delta(market.map(|m| &m.definition), dot, at))
+            }
+            (RegisterKey::Resulted(_, s), AnyWrite::Resulted(w)) => {
+                RegisterValue::Resulted(w.delta(market.and_then(|m| m.resulted.get(s)), dot, at))
+            }
+            (RegisterKey::Producer(p), AnyWrite::Producer(w)) => {
+                RegisterValue::Producer(w.delta(self.producers.get(p), dot, at))
+            }
+            (RegisterKey::Clock, AnyWrite::Clock(w)) => RegisterValue::Clock(w.delta(Some(&self.clock), dot, at)),
+            _ => unreachable!("every write names the key of its own kind"),
+        }
+    }
+
+    /// Registers with a write of `site` beyond `n`.
+    pub(crate) fn beyond(&self, site: Site, n: u64) -> BTreeSet<RegisterKey> {
+        let from = Dot { site, n: n + 1 };
+        let to = Dot { site, n: u64::MAX };
+        self.by_dot.range(from..=to).map(|(_, key)| key.clone()).collect()
+    }
+
+    /// Sites that have ever written something living or are in the vector.
+    pub(crate) fn sites(&self) -> BTreeSet<Site> {
+        self.by_dot.keys().map(|d| d.site).chain(self.vector.iter().map(|(s, _)| s)).collect()
+    }
+
+    /// Visits every register.
+    pub fn visit(&self, mut visit: impl FnMut(RegisterKey, RegisterValue)) {
+        let keys: BTreeSet<&RegisterKey> = self.by_dot.values().collect();
+        for key in keys {
+            if let Some(value) = self.get(key) {
+                visit(key.clone(), value);
+            }
+        }
+    }
+}
+
+/// A write of any kind.
+#[derive(Clone, Debug)]
+pub(crate) enum AnyWrite {
+    Status(SlotWrite<MarketStatus>),
+    Price(SlotWrite<Price>),
+    Definition(SlotWrite<Definition>),
+    Resulted(SlotWrite<model::OutcomeResult>),
+    Producer(SlotWrite<ProducerState>),
+    Clock(SlotWrite<ClockTime>),
+}
+
+impl<V: Clone> SlotWrite<V> {
+    /// The smallest register that says this write: joined, it has the write's full effect. An operator's value carries
+    /// the context of what the writer had seen, so it replaces exactly that.
+    pub(crate) fn delta(self, seen: Option<&Register<ProducerId, V>>, dot: Dot, at: Hlc) -> Register<ProducerId, V> {
+        let mut delta = Register::default();
+        match self {
+            Self::Feed { producer, time_ms, seq, value } => {
+                delta.feeds.insert(producer, FeedSlot { time_ms, seq, value, dot, at });
+            }
+            Self::Operator(value) => {
+                let context = seen.map(|r| r.operator.context.clone()).unwrap_or_default();
+                let mut slot = OperatorSlot { context, ..OperatorSlot::default() };
+                slot.write(dot, at, value);
+                delta.operator = slot;
+            }
+        }
+        delta
+    }
+}
+
+fn join_in<V: Clone + Eq + crdt::Restrict>(
+    register: &mut Register<ProducerId, V>,
+    other: &Register<ProducerId, V>,
+) -> (Joined, Vec<Dot>, Vec<Dot>) {
+    let before: Vec<Dot> = register.dots().collect();
+    let joined = register.join(other);
+    let after = if joined == Joined::Changed { register.dots().collect() } else { Vec::new() };
+    (joined, before, after)
+}

@@ -1,0 +1,138 @@
+//! The odds plane's registers by key, as they are stored and as they travel.
+//! Knows the kinds of value a register can hold; knows no sale rules.
+
+use std::cmp::Ordering;
+
+use crdt::{Dot, Hlc, Joined, Register, Restrict};
+use minicbor::{Decode, Encode};
+use model::{
+    Definition, MarketKey, MarketStatus, OutcomeKey, Price, ProducerId, ProducerState, ResultRegister, ResultScope,
+};
+
+/// Names a register.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+pub enum RegisterKey {
+    /// Whether a producer may be believed.
+    #[n(0)]
+    Producer(#[n(0)] ProducerId),
+    /// The replay clock.
+    #[n(1)]
+    Clock,
+    /// Status of a market.
+    #[n(2)]
+    Status(#[n(0)] MarketKey),
+    /// Results of a market as far as they close it or a selection of it.
+    #[n(3)]
+    Resulted(#[n(0)] MarketKey, #[n(1)] ResultScope),
+    /// What a market is.
+    #[n(4)]
+    Definition(#[n(0)] MarketKey),
+    /// Price of an outcome.
+    #[n(5)]
+    Price(#[n(0)] MarketKey, #[n(1)] OutcomeKey),
+}
+
+impl RegisterKey {
+    /// Whether it may overtake everything else on the odds lane: what stops a sale goes first.
+    #[must_use]
+    pub const fn is_urgent(&self) -> bool {
+        matches!(self, Self::Status(_) | Self::Resulted(..) | Self::Producer(_))
+    }
+
+    /// Its market, if it belongs to one.
+    #[must_use]
+    pub const fn market(&self) -> Option<&MarketKey> {
+        match self {
+            Self::Status(m) | Self::Resulted(m, _) | Self::Definition(m) | Self::Price(m, _) => Some(m),
+            Self::Producer(_) | Self::Clock => None,
+        }
+    }
+}
+
+/// The replay clock's value, Unix ms; the later one wins anyway, by its source time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+#[cbor(transparent)]
+pub struct ClockTime(#[n(0)] pub u64);
+
+impl Restrict for ClockTime {
+    fn restrict_cmp(&self, other: &Self) -> Ordering {
+        self.cmp(other)
+    }
+}
+
+/// A register's state.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub enum RegisterValue {
+    /// Of [`RegisterKey::Producer`].
+    #[n(0)]
+    Producer(#[n(0)] Register<ProducerId, ProducerState>),
+    /// Of [`RegisterKey::Clock`].
+    #[n(1)]
+    Clock(#[n(0)] Register<ProducerId, ClockTime>),
+    /// Of [`RegisterKey::Status`].
+    #[n(2)]
+    Status(#[n(0)] Register<ProducerId, MarketStatus>),
+    /// Of [`RegisterKey::Resulted`].
+    #[n(3)]
+    Resulted(#[n(0)] ResultRegister),
+    /// Of [`RegisterKey::Definition`].
+    #[n(4)]
+    Definition(#[n(0)] Register<ProducerId, Definition>),
+    /// Of [`RegisterKey::Price`].
+    #[n(5)]
+    Price(#[n(0)] Register<ProducerId, Price>),
+}
+
+impl RegisterValue {
+    /// An empty register of the kind that a key names.
+    #[must_use]
+    pub fn empty(key: &RegisterKey) -> Self {
+        match key {
+            RegisterKey::Producer(_) => Self::Producer(Register::default()),
+            RegisterKey::Clock => Self::Clock(Register::default()),
+            RegisterKey::Status(_) => Self::Status(Register::default()),
+            RegisterKey::Resulted(..) => Self::Resulted(Register::default()),
+            RegisterKey::Definition(_) => Self::Definition(Register::default()),
+            RegisterKey::Price(..) => Self::Price(Register::default()),
+        }
+    }
+
+    /// Joins another replica's state. `None` when the kinds differ: such a value is refused, nothing changes.
+    pub fn join(&mut self, other: &Self) -> Option<Joined> {
+        match (self, other) {
+            (Self::Producer(a), Self::Producer(b)) => Some(a.join(b)),
+            (Self::Clock(a), Self::Clock(b)) => Some(a.join(b)),
+            (Self::Status(a), Self::Status(b)) => Some(a.join(b)),
+            (Self::Resulted(a), Self::Resulted(b)) => Some(a.join(b)),
+            (Self::Definition(a), Self::Definition(b)) => Some(a.join(b)),
+            (Self::Price(a), Self::Price(b)) => Some(a.join(b)),
+            _ => None,
+        }
+    }
+
+    /// Dots of the living values.
+    #[must_use]
+    pub fn dots(&self) -> Vec<Dot> {
+        match self {
+            Self::Producer(r) => r.dots().collect(),
+            Self::Clock(r) => r.dots().collect(),
+            Self::Status(r) => r.dots().collect(),
+            Self::Resulted(r) => r.dots().collect(),
+            Self::Definition(r) => r.dots().collect(),
+            Self::Price(r) => r.dots().collect(),
+        }
+    }
+
+    /// Hybrid time of the newest living write.
+    #[must_use]
+    pub fn newest(&self) -> Hlc {
+        match self {
+            Self::Producer(r) => r.newest(),
+            Self::Clock(r) => r.newest(),
+            Self::Status(r) => r.newest(),
+            Self::Resulted(r) => r.newest(),
+            Self::Definition(r) => r.newest(),
+            Self::Price(r) => r.newest(),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What happens because time passes, after every input: waiting requests, settlement slices, silent producers.
+//! Knows when; what is done belongs to the planes.
+
+use model::ProducerState;
+use model::limits::SETTLE_SLICE_MAX;
+
+use crate::engine::Engine;
+use crate::log::Cause;
+use crate::odds::{AnyWrite, RegisterKey, SlotWrite};
+use crate::port::View;
+use crate::tx::Tx;
+
+/// Producers' silence is looked at this often, ms.
+const SILENCE_EVERY_MS: u64 = 1_000;
+
+impl Engine {
+    pub(crate) fn on_time<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        self.seal(tx);
+        self.unpark(tx);
+        self.place_on_time(tx);
+        self.seal(tx);
+        self.settle_some(tx);
+        self.silence(tx);
+    }
+
+    /// One slice of the first market that waits, so that settling a large market never holds other inputs up.
+    fn settle_some<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        if self.ledger.settling.is_empty() || self.not_ready().is_some() {
+            return;
+        }
+        tx.by = Cause::Settlement;
+        let at = self.time.stamp();
+        self.stats.settlements += self.ledger.settle_slice(tx, at, SETTLE_SLICE_MAX) as u64;
+        self.seal(tx);
+    }
+
+    /// Writes producers down that were read here and have fallen silent: at the time of their last sign plus the limit.
+    fn silence<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        let limit_ms = self.config.freshness_ms;
+        if self.config.replay || self.not_ready().is_some() {
+            return;
+        }
+        for (producer, source_ms) in self.fresh.silent(self.site, tx.now.steady_ms, limit_ms) {
+            let word = self.plane.producers().get(&producer).and_then(|r| r.feeds.get(&producer));
+            if word.is_none_or(|w| w.value == ProducerState::Down) {
+                continue;
+            }
+            let time_ms = source_ms + limit_ms;
+            let write = SlotWrite::Feed { producer: producer.clone(), time_ms, seq: 0, value: ProducerState::Down };
+            self.write_odds(RegisterKey::Producer(producer), AnyWrite::Producer(write));
+        }
+    }
+
+    pub(crate) fn silence_due_ms(&self) -> Option<u64> {
+        let watched = !self.config.replay && !self.plane.producers().is_empty();
+        watched.then_some(self.steady_ms + SILENCE_EVERY_MS)
+    }
+}

@@ -1,0 +1,129 @@
+//! What has been returned but is not durable yet, laid over what is: so that a group of inputs, or the steps of one
+//! input, see each other. Knows only which tables are read back through [`View`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crdt::Site;
+use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
+
+use crate::port::{View, Write};
+
+/// Uncommitted writes, by the keys they are read back under.
+#[derive(Clone, Debug, Default)]
+pub struct Overlay {
+    wagers: BTreeMap<MintedId, Arc<WagerRecord>>,
+    postings: BTreeMap<MintedId, Posting>,
+    log: BTreeMap<(Site, u64), Bytes>,
+    account_wagers: BTreeSet<(AccountId, MintedId)>,
+    market_wagers: BTreeSet<(MarketKey, MintedId)>,
+    results: BTreeMap<MarketKey, BTreeMap<ResultScope, ResultRegister>>,
+}
+
+impl Overlay {
+    /// Takes a write over.
+    pub fn absorb(&mut self, write: &Write) {
+        match write {
+            Write::Wager(record) => {
+                self.wagers.insert(record.id, Arc::clone(record));
+            }
+            Write::Posting(posting) => {
+                self.postings.insert(posting.id, posting.clone());
+            }
+            Write::Log(site, seq, bytes) => {
+                self.log.insert((*site, *seq), bytes.clone());
+            }
+            Write::AccountWager(account, id) => {
+                self.account_wagers.insert((account.clone(), *id));
+            }
+            Write::MarketWager(market, id) => {
+                self.market_wagers.insert((market.clone(), *id));
+            }
+            Write::Result(market, scope, register) => {
+                self.results.entry(market.clone()).or_default().insert(scope.clone(), register.clone());
+            }
+            // Kept in the engine's memory and never read back before a restart.
+            Write::LogHead(..)
+            | Write::Account(..)
+            | Write::Row(..)
+            | Write::Settle(..)
+            | Write::Odds(..)
+            | Write::Book(..)
+            | Write::Granted(..)
+            | Write::Meta(_) => {}
+        }
+    }
+
+    /// Forgets everything, once it is durable.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// An overlay over another view.
+#[derive(Debug)]
+pub struct Layered<'a, V> {
+    /// What is not durable yet.
+    pub over: &'a Overlay,
+    /// What lies under it.
+    pub under: &'a V,
+}
+
+impl<V: View> View for Layered<'_, V> {
+    fn wager(&self, id: MintedId) -> Option<Arc<WagerRecord>> {
+        self.over.wagers.get(&id).cloned().or_else(|| self.under.wager(id))
+    }
+
+    fn posting(&self, id: MintedId) -> Option<Posting> {
+        self.over.postings.get(&id).cloned().or_else(|| self.under.posting(id))
+    }
+
+    fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {
+        let mut out = self.under.log(site, from, count_max, bytes_max);
+        let mut bytes: usize = out.iter().map(Bytes::len).sum();
+        let mut next = from + out.len() as u64;
+        while out.len() < count_max && (bytes < bytes_max || out.is_empty()) {
+            let Some(entry) = self.over.log.get(&(site, next)) else { break };
+            bytes += entry.len();
+            out.push(entry.clone());
+            next += 1;
+        }
+        out
+    }
+
+    fn market_wagers(&self, market: &MarketKey, after: Option<MintedId>, count_max: usize) -> Vec<MintedId> {
+        let under = self.under.market_wagers(market, after, count_max);
+        let from = match after {
+            Some(id) => Bound::Excluded((market.clone(), id)),
+            None => Bound::Included((market.clone(), lowest_id())),
+        };
+        let over = self.over.market_wagers.range((from, Bound::Unbounded));
+        let over = over.take_while(|(m, _)| m == market).map(|(_, id)| *id);
+        let merged: BTreeSet<MintedId> = under.into_iter().chain(over).collect();
+        merged.into_iter().take(count_max).collect()
+    }
+
+    fn account_wagers(&self, account: &AccountId, before: Option<MintedId>, count_max: usize) -> Vec<MintedId> {
+        let under = self.under.account_wagers(account, before, count_max);
+        let mine = self.over.account_wagers.range((Bound::Included((account.clone(), lowest_id())), Bound::Unbounded));
+        let over = mine.take_while(|(a, _)| a == account).map(|(_, id)| *id);
+        let over = over.filter(|id| before.is_none_or(|b| *id < b));
+        let merged: BTreeSet<MintedId> = under.into_iter().chain(over).collect();
+        merged.into_iter().rev().take(count_max).collect()
+    }
+
+    fn results(&self, market: &MarketKey) -> Vec<(ResultScope, ResultRegister)> {
+        let mut all: BTreeMap<ResultScope, ResultRegister> = self.under.results(market).into_iter().collect();
+        if let Some(over) = self.over.results.get(market) {
+            all.extend(over.iter().map(|(scope, register)| (scope.clone(), register.clone())));
+        }
+        all.into_iter().collect()
+    }
+}
+
+/// An id below every minted one.
+fn lowest_id() -> MintedId {
+    MintedId::mint(0, 0, 0, 0)
+}

@@ -1,0 +1,339 @@
+//! Placing wagers from the outside in: admission, the ledger's verdict, and waiting for rights from another site.
+//! A short wager is judged again from scratch whenever rights arrive; nothing is held while it waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crdt::Site;
+use model::limits::{PARKED_MAX, WAGER_HORIZON_MS};
+use model::{AccountId, Answer, Refusal, Text, WagerAnswer, WagerRequest};
+
+use crate::admission::body_of;
+use crate::door::{Lane, RequestId};
+use crate::engine::Engine;
+use crate::ledger::{Granting, Judged};
+use crate::log::Cause;
+use crate::planted::Planted;
+use crate::port::View;
+use crate::tx::Tx;
+use crate::wire::{Acquire, Acquired, PeerMessage};
+
+/// A request for rights is sent again after this long without an answer, ms.
+const ACQUIRE_AGAIN_MS: u64 = 1_000;
+
+/// A place command with items that wait for rights.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Job {
+    items: Vec<WagerRequest>,
+    answers: Vec<Option<WagerAnswer>>,
+    open: usize,
+    deadline_ms: u64,
+}
+
+/// An account that wagers wait for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Wanted {
+    items: BTreeSet<(RequestId, usize)>,
+    asked: Option<Asked>,
+    /// The giver has said "nothing" as of this index of its log; final once our prefix holds it.
+    refused_at: Option<(Site, u64)>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Asked {
+    region: u16,
+    message: Acquire,
+    sent_ms: u64,
+}
+
+/// Everything that waits for rights.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Placing {
+    jobs: BTreeMap<RequestId, Job>,
+    wanted: BTreeMap<AccountId, Wanted>,
+}
+
+impl Placing {
+    pub(crate) fn deadline_ms(&self) -> Option<u64> {
+        let jobs = self.jobs.values().map(|j| j.deadline_ms);
+        let again = self.wanted.values().filter_map(|w| w.asked.as_ref().map(|a| a.sent_ms + ACQUIRE_AGAIN_MS));
+        jobs.chain(again).min()
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.jobs.len()
+    }
+}
+
+/// What one look at a wager came to.
+enum Look {
+    Answered(WagerAnswer),
+    Short { missing: u64 },
+}
+
+impl Engine {
+    pub(crate) fn place<V: View>(&mut self, tx: &mut Tx<'_, V>, id: RequestId, items: Vec<WagerRequest>, wait_ms: u64) {
+        let mut answers: Vec<Option<WagerAnswer>> = Vec::with_capacity(items.len());
+        let mut short = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match self.look(tx, item, false) {
+                Look::Answered(answer) => answers.push(Some(answer)),
+                Look::Short { missing } => {
+                    let may_wait = wait_ms > 0 && self.placing.jobs.len() < PARKED_MAX;
+                    if may_wait && self.want(tx, &item.account, missing, (id, index)) {
+                        answers.push(None);
+                        short.push(index);
+                    } else {
+                        answers.push(Some(self.short_answer(item)));
+                    }
+                }
+            }
+        }
+        if short.is_empty() {
+            return reply(tx, id, answers);
+        }
+        let deadline_ms = tx.now.steady_ms + wait_ms;
+        self.placing.jobs.insert(id, Job { items, answers, open: short.len(), deadline_ms });
+    }
+
+    /// One look at a wager: decided before, refused, decided now, or short of rights.
+    fn look<V: View>(&mut self, tx: &mut Tx<'_, V>, item: &WagerRequest, final_cut: bool) -> Look {
+        if let Err(refusal) = self.check_origin(item.id) {
+            return Look::Answered(WagerAnswer::Refused(refusal));
+        }
+        if self.planted != Planted::NotSticky
+            && let Some(record) = tx.wager(item.id)
+        {
+            self.stats.wagers_replayed += 1;
+            return Look::Answered(if record.body == body_of(item) {
+                WagerAnswer::Decided { record, replayed: true }
+            } else {
+                WagerAnswer::Refused(Refusal::IdReused)
+            });
+        }
+        if tx.posting(item.id).is_some() {
+            return Look::Answered(WagerAnswer::Refused(Refusal::IdReused));
+        }
+        let admitted = self.check_time(item.id, WAGER_HORIZON_MS).and_then(|()| self.admit(tx.now, item));
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                self.stats.wagers_undecided += 1;
+                return Look::Answered(WagerAnswer::Refused(refusal));
+            }
+        };
+        let certain = final_cut || self.nothing_elsewhere(&item.account);
+        let at = self.time.stamp();
+        match self.ledger.place(tx, at, admitted, certain) {
+            Judged::Decided(record) => {
+                if record.is_accepted() {
+                    self.stats.wagers_accepted += 1;
+                } else {
+                    self.stats.wagers_rejected += 1;
+                }
+                if tx.events.len() >= model::limits::ENTRY_EVENTS_MAX {
+                    self.seal(tx);
+                }
+                Look::Answered(WagerAnswer::Decided { record, replayed: false })
+            }
+            Judged::Short { missing } => Look::Short { missing },
+        }
+    }
+
+    /// This site is the account's home and knows of no rights anywhere else: what is missing here is missing.
+    fn nothing_elsewhere(&self, account: &AccountId) -> bool {
+        let home = self.ledger.account_head(account).map(|h| h.home);
+        home == Some(self.site) && self.ledger.elsewhere(account) == 0
+    }
+
+    fn short_answer(&mut self, item: &WagerRequest) -> WagerAnswer {
+        self.stats.wagers_undecided += 1;
+        let currency = self.ledger.account_head(&item.account).map(|h| h.currency);
+        WagerAnswer::Refused(match currency {
+            Some(currency) => Refusal::InsufficientLocalFunds {
+                spendable_here: self.ledger.spendable(&item.account),
+                elsewhere: self.ledger.elsewhere(&item.account),
+                currency,
+            },
+            None => Refusal::AccountUnknown,
+        })
+    }
+
+    /// Notes that an item waits, and asks for rights unless that is under way. `false`: nobody can be asked.
+    fn want<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        account: &AccountId,
+        missing: u64,
+        item: (RequestId, usize),
+    ) -> bool {
+        if !self.placing.wanted.get(account).is_some_and(|w| w.asked.is_some()) {
+            let Some(giver) = self.giver(account) else { return false };
+            self.ask(tx, account, giver, missing);
+        }
+        self.placing.wanted.entry(account.clone()).or_default().items.insert(item);
+        true
+    }
+
+    /// Whom to ask: the home; at home, the linked site that is known to hold most.
+    fn giver(&self, account: &AccountId) -> Option<u16> {
+        let home = self.ledger.account_head(account)?.home;
+        if home != self.site {
+            return self.is_linked(home.region).then_some(home.region);
+        }
+        let rows = &self.ledger.accounts.get(account)?.rows;
+        let others = rows.iter().filter(|(site, row)| **site != self.site && row.free() > 0);
+        let linked = others.filter(|(site, _)| self.is_linked(site.region));
+        linked.max_by_key(|(site, row)| (row.free(), std::cmp::Reverse(**site))).map(|(site, _)| site.region)
+    }
+
+    /// Over-asks by policy: four times what is missing, or a quarter of what is known elsewhere (ESCROW.md 2.6: asking
+    /// for the exact deficit is the worst policy).
+    fn ask<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId, region: u16, missing: u64) {
+        let quarter = self.ledger.elsewhere(account) / 4;
+        let want = missing.saturating_mul(4).max(quarter);
+        let n = self.next_acquire();
+        let message = Acquire { n, account: account.clone(), need: missing, want };
+        tx.send(region, Lane::Requests, &PeerMessage::Acquire(message.clone()));
+        self.stats.acquires += 1;
+        let wanted = self.placing.wanted.entry(account.clone()).or_default();
+        wanted.asked = Some(Asked { region, message, sent_ms: tx.now.steady_ms });
+        wanted.refused_at = None;
+    }
+
+    /// A peer asks for rights.
+    pub(crate) fn acquire<V: View>(&mut self, tx: &mut Tx<'_, V>, from: Site, ask: &Acquire) {
+        if self.not_ready().is_some() {
+            return;
+        }
+        let home = self.ledger.account_head(&ask.account).map(|h| h.home);
+        let held = self.placing.wanted.contains_key(&ask.account) && home != Some(from);
+        tx.by = Cause::Peer;
+        let granted = match self.ledger.grant(tx, from, ask, held) {
+            Granting::Granted(amount) => {
+                self.stats.grants += 1;
+                amount
+            }
+            Granting::Repeat => ask.need,
+            Granting::Nothing => 0,
+        };
+        self.seal(tx);
+        let seq = self.ledger.next_seq() - 1;
+        let answer = Acquired { n: ask.n, account: ask.account.clone(), granted, seq };
+        tx.send(from.region, Lane::Requests, &PeerMessage::Acquired(answer));
+    }
+
+    /// A giver has answered. Its grant counts only when its entry arrives in-stream; here only "nothing" matters.
+    pub(crate) fn acquired<V: View>(&mut self, tx: &mut Tx<'_, V>, from: Site, answer: &Acquired) {
+        let Some(wanted) = self.placing.wanted.get_mut(&answer.account) else { return };
+        if wanted.asked.as_ref().is_none_or(|a| a.message.n != answer.n) {
+            return;
+        }
+        if answer.granted == 0 {
+            wanted.refused_at = Some((from, answer.seq));
+        } else if self.planted == Planted::GrantFromReply {
+            *self.ledger.own_row(tx, &answer.account).recv.entry(from).or_default() += answer.granted;
+        }
+        self.retry(tx, &answer.account);
+    }
+
+    /// Judges again what waits for an account: rights came, or the giver's refusal has become certain.
+    pub(crate) fn retry<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId) {
+        let Some(wanted) = self.placing.wanted.get(account) else { return };
+        let head = |site: Site| self.ledger.logs.get(&site).map_or(0, |h| h.index);
+        let final_cut = wanted.refused_at.is_some_and(|(site, seq)| head(site) >= seq);
+        let mut still_missing = None;
+        for item in wanted.items.clone() {
+            if let Some(missing) = self.retry_item(tx, account, item, final_cut) {
+                still_missing = Some(still_missing.map_or(missing, |m: u64| m.min(missing)));
+            }
+        }
+        let Some(wanted) = self.placing.wanted.get_mut(account) else { return };
+        if wanted.items.is_empty() {
+            self.placing.wanted.remove(account);
+        } else if let (Some(missing), Some(asked)) = (still_missing, wanted.asked.clone()) {
+            // A grant came and was not enough for all: ask once more for the smallest that still waits.
+            let row = self.ledger.accounts.get(account).and_then(|a| a.rows.get(&self.site));
+            let progressed = row.is_some() && asked.message.need != missing;
+            if progressed && wanted.refused_at.is_none() {
+                self.ask(tx, account, asked.region, missing);
+            }
+        }
+    }
+
+    fn retry_item<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        account: &AccountId,
+        (id, index): (RequestId, usize),
+        final_cut: bool,
+    ) -> Option<u64> {
+        let item = self.placing.jobs.get(&id)?.items.get(index)?.clone();
+        tx.by = Cause::Client;
+        let answer = match self.look(tx, &item, final_cut) {
+            Look::Answered(answer) => answer,
+            Look::Short { .. } if final_cut => self.short_answer(&item),
+            Look::Short { missing } => return Some(missing),
+        };
+        self.answer_item(tx, account, (id, index), answer);
+        None
+    }
+
+    fn answer_item<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        account: &AccountId,
+        (id, index): (RequestId, usize),
+        answer: WagerAnswer,
+    ) {
+        if let Some(wanted) = self.placing.wanted.get_mut(account) {
+            wanted.items.remove(&(id, index));
+        }
+        let Some(job) = self.placing.jobs.get_mut(&id) else { return };
+        if let Some(slot) = job.answers.get_mut(index)
+            && slot.is_none()
+        {
+            *slot = Some(answer);
+            job.open -= 1;
+        }
+        if job.open == 0
+            && let Some(job) = self.placing.jobs.remove(&id)
+        {
+            reply(tx, id, job.answers);
+        }
+    }
+
+    /// Answers what has waited long enough, and repeats requests for rights that were lost on the way.
+    pub(crate) fn place_on_time<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        let now_ms = tx.now.steady_ms;
+        let late: Vec<RequestId> =
+            self.placing.jobs.iter().filter(|(_, j)| now_ms >= j.deadline_ms).map(|(id, _)| *id).collect();
+        for id in late {
+            let Some(job) = self.placing.jobs.get(&id).cloned() else { continue };
+            for (index, item) in job.items.iter().enumerate() {
+                if job.answers.get(index).is_some_and(Option::is_none) {
+                    let answer = self.short_answer(item);
+                    self.answer_item(tx, &item.account, (id, index), answer);
+                }
+            }
+        }
+        self.placing.wanted.retain(|_, w| !w.items.is_empty());
+        let mut again = Vec::new();
+        for wanted in self.placing.wanted.values_mut() {
+            if let Some(asked) = &mut wanted.asked
+                && now_ms >= asked.sent_ms + ACQUIRE_AGAIN_MS
+            {
+                asked.sent_ms = now_ms;
+                again.push((asked.region, asked.message.clone()));
+            }
+        }
+        for (region, message) in again {
+            tx.send(region, Lane::Requests, &PeerMessage::Acquire(message));
+        }
+    }
+}
+
+fn reply<V: View>(tx: &mut Tx<'_, V>, id: RequestId, answers: Vec<Option<WagerAnswer>>) {
+    let undecided = || WagerAnswer::Refused(Refusal::Overloaded { what: Text::new("wagers waiting for rights") });
+    let answers = answers.into_iter().map(|a| a.unwrap_or_else(undecided)).collect();
+    tx.reply(id, Answer::Placed(answers));
+}

@@ -1,0 +1,151 @@
+//! The engine's port to durable state: what it writes, what it reads back, and what it loads at start.
+//! Typed, so that the engine knows no bytes on disk and a store needs no betting.
+//! Knows no RocksDB; `store` and the simulator's disk both stand behind it and run the same conformance suite.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crdt::{Hlc, Row, Site, Vector};
+use feeds::betfair::Book;
+use minicbor::{Decode, Encode};
+use model::{
+    AccountId, Currency, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, Text, WagerRecord,
+};
+
+use crate::odds::{RegisterKey, RegisterValue};
+
+/// Opening facts of an account; written once, by its birth site.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub struct AccountHead {
+    /// Currency, for good.
+    #[n(0)]
+    pub currency: Currency,
+    /// Where all its rights live; the birth site until homes move.
+    #[n(1)]
+    pub home: Site,
+}
+
+/// How far one site's log is known here.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Encode, Decode)]
+pub struct LogHead {
+    /// Contiguous index; 0 before the first entry.
+    #[n(0)]
+    pub index: u64,
+    /// Hash of the entry at that index.
+    #[n(1)]
+    pub hash: Hash16,
+    /// Order-free sum of the hashes of all entries up to it.
+    #[n(2)]
+    pub digest: Hash16,
+    /// Set when an entry of this site was refused: its stream stands still until a person decides.
+    #[n(3)]
+    pub stopped: Option<Text>,
+}
+
+/// Everything else a region must remember, written once per group.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Encode, Decode)]
+pub struct Meta {
+    /// Owner's time, Unix ms: never goes back.
+    #[n(0)]
+    pub owner_ms: u64,
+    /// Hybrid clock.
+    #[n(1)]
+    pub hlc: Hlc,
+    /// Odds-plane vector, own component included.
+    #[n(2)]
+    pub odds: Vector,
+    /// Per region number, how much of the own log it has acknowledged.
+    #[n(3)]
+    pub acks: Vec<(u16, u64)>,
+    /// Ack floor used by the last batch.
+    #[n(4)]
+    pub ack_floor: u64,
+    /// Last number used for an acquire request.
+    #[n(5)]
+    pub acquires: u64,
+    /// Whether this directory may write: all other regions have said `Hello` once, or `--first-start`.
+    #[n(6)]
+    pub joined: bool,
+}
+
+/// One durable change. A batch of them is written as a whole or not at all.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Write {
+    /// A log entry as the bytes received. Also its place in the chain.
+    Log(Site, u64, Bytes),
+    /// How far a log is known.
+    LogHead(Site, LogHead),
+    /// An account's opening facts.
+    Account(AccountId, AccountHead),
+    /// A site's row of an account.
+    Row(AccountId, Site, Row),
+    /// A wager, decided or settled; replaces the one of its id.
+    Wager(Arc<WagerRecord>),
+    /// Index: the account's wagers.
+    AccountWager(AccountId, MintedId),
+    /// Index: accepted wagers of a market that this site owns.
+    MarketWager(MarketKey, MintedId),
+    /// A decided deposit.
+    Posting(Posting),
+    /// A result register.
+    Result(MarketKey, ResultScope, ResultRegister),
+    /// A market whose wagers wait to be settled, and after which id; `None` removes the mark.
+    Settle(MarketKey, Option<SettleCursor>),
+    /// An odds-plane register.
+    Odds(RegisterKey, RegisterValue),
+    /// An exchange ladder.
+    Book(MarketKey, Arc<Book>),
+    /// The last acquire request of a site that was granted here, per account: a repeat grants nothing.
+    Granted(Site, AccountId, u64),
+    /// Everything else.
+    Meta(Meta),
+}
+
+/// How far the settlement of a market has come.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Encode, Decode)]
+pub struct SettleCursor {
+    /// Last wager looked at.
+    #[n(0)]
+    pub after: Option<MintedId>,
+}
+
+/// Durable state as the engine reads it. What it shows must include every batch returned since the last commit.
+///
+/// Reads cannot fail from the engine's point of view: a store that meets a disk error stops the process.
+pub trait View {
+    /// A decided wager.
+    fn wager(&self, id: MintedId) -> Option<Arc<WagerRecord>>;
+    /// A decided deposit.
+    fn posting(&self, id: MintedId) -> Option<Posting>;
+    /// Entries of a log from index `from` on, in order, without a hole, at most `count_max` and about `bytes_max`
+    /// (at least one if there is one).
+    fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes>;
+    /// Own accepted wagers of a market with an id greater than `after`, in id order.
+    fn market_wagers(&self, market: &MarketKey, after: Option<MintedId>, count_max: usize) -> Vec<MintedId>;
+    /// Wagers of an account with an id below `before`, newest `place_by` first.
+    fn account_wagers(&self, account: &AccountId, before: Option<MintedId>, count_max: usize) -> Vec<MintedId>;
+    /// All result registers of a market.
+    fn results(&self, market: &MarketKey) -> Vec<(ResultScope, ResultRegister)>;
+}
+
+/// Why a store could not write. The process must stop: what was acknowledged is safe, what was not may be lost.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to {place}: {why}")]
+pub struct StoreError {
+    /// The data directory.
+    pub place: String,
+    /// The disk's own words.
+    pub why: String,
+}
+
+/// A store: a [`View`] of what is durable, atomic batches, and the load at start.
+pub trait Durable: View {
+    /// Shows every record of the tables an engine keeps in memory: `LogHead`, `Account`, `Row`, `Settle`, `Odds`,
+    /// `Book`, `Granted` and `Meta`. In any order; `Log`, wagers, postings, results and indexes stay on disk.
+    fn load(&self, visit: &mut dyn FnMut(Write));
+    /// Writes a batch as a whole and makes it durable. Later writes of the same key in a batch win.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing of the batch may be acknowledged, and the store must not be used again.
+    fn commit(&mut self, batch: &[Write]) -> Result<(), StoreError>;
+}

@@ -1,0 +1,505 @@
+//! Replication: links, `Hello`, contiguous application of foreign logs, acks, pulls of gaps, and the odds lane's
+//! receiving side. A bad entry stops its site's stream and nothing else. Knows frames; knows no QUIC.
+
+use bytes::Bytes;
+use crdt::{Joined, Site, Vector};
+use minicbor::bytes::ByteVec;
+use model::limits::{ACCOUNTS_MAX, FRAME_BYTES_MAX, PEER_AHEAD_MS_MAX, PULL_BYTES_MAX};
+use model::{AccountId, Text};
+
+use crate::door::{Effect, Lane, RegionConfig};
+use crate::engine::Engine;
+use crate::log::{Cause, Entry, EntryError, hash16};
+use crate::odds::{Follows, OddsLink, RegisterKey, RegisterValue};
+use crate::planted::Planted;
+use crate::port::{LogHead, View};
+use crate::tx::Tx;
+use crate::wire::{Entries, Have, Hello, OddsFrame, PROTOCOL, PeerMessage};
+
+/// A pull without an answer is sent again after this long, ms.
+const PULL_AGAIN_MS: u64 = 1_000;
+/// Entries in one frame.
+const FRAME_ENTRIES_MAX: usize = 4_096;
+
+/// One peer region. Nothing of it is stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Link {
+    /// The transport says that frames can go.
+    pub(crate) up: bool,
+    /// Its `Hello` on this link, accepted.
+    pub(crate) site: Option<Site>,
+    /// What it says it holds of every log.
+    pub(crate) have: Vector,
+    /// What it says it holds of the odds plane.
+    pub(crate) odds_have: Vector,
+    /// Next own entry to push; behind it the peer pulls.
+    push_from: u64,
+    /// Pull under way: (site, from, when).
+    pulling: Option<(Site, u64, u64)>,
+    /// When `Have` was sent last, steady ms.
+    have_sent_ms: Option<u64>,
+    have_due: bool,
+    pub(crate) odds: OddsLink,
+    gossip_ms: u64,
+}
+
+impl Link {
+    pub(crate) fn entry(region: &RegionConfig) -> (u16, Self) {
+        let link = Self {
+            up: false,
+            site: None,
+            have: Vector::default(),
+            odds_have: Vector::default(),
+            push_from: 0,
+            pulling: None,
+            have_sent_ms: None,
+            have_due: false,
+            odds: OddsLink::default(),
+            gossip_ms: 200,
+        };
+        (region.number, link)
+    }
+
+    pub(crate) const fn linked(&self) -> bool {
+        self.up && self.site.is_some()
+    }
+
+    /// When it next wants attention without any input, steady ms.
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        if !self.linked() {
+            return None;
+        }
+        let have = self.have_sent_ms.map_or(0, |t| t + self.gossip_ms);
+        let pull = self.pulling.map(|(_, _, t)| t + PULL_AGAIN_MS);
+        [Some(have), pull, self.odds.due_ms()].into_iter().flatten().min()
+    }
+}
+
+impl Engine {
+    pub(crate) fn is_linked(&self, region: u16) -> bool {
+        self.links.get(&region).is_some_and(Link::linked)
+    }
+
+    pub(crate) fn peer_up<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16) {
+        let hello = PeerMessage::Hello(self.hello());
+        let gossip_ms = self.config.gossip_ms;
+        let boot_nonce = self.boot_nonce;
+        let Some(link) = self.links.get_mut(&region) else { return };
+        link.up = true;
+        link.site = None;
+        link.pulling = None;
+        link.have_sent_ms = None;
+        link.gossip_ms = gossip_ms;
+        link.odds.opened(boot_nonce);
+        tx.send(region, Lane::Log, &hello);
+    }
+
+    pub(crate) fn peer_down(&mut self, region: u16) {
+        if let Some(link) = self.links.get_mut(&region) {
+            link.up = false;
+            link.site = None;
+            link.pulling = None;
+            link.odds.closed();
+        }
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            cluster: self.config.cluster.clone(),
+            site: self.site,
+            boot_nonce: self.boot_nonce,
+            protocol: PROTOCOL,
+            regions: self.config.regions.iter().map(|r| (r.number, r.name.clone())).collect(),
+            logs: self.ledger.logs.iter().map(|(site, h)| (*site, h.index, h.hash)).collect(),
+            odds: self.plane.vector().clone(),
+            stamp_ms: self.steady_ms,
+        }
+    }
+
+    /// A frame from a peer whose certificate says `region`.
+    pub(crate) fn peer<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, lane: Lane, frame: &Bytes) {
+        if frame.len() > FRAME_BYTES_MAX || !self.links.get(&region).is_some_and(|l| l.up) {
+            self.stats.frames_refused += 1;
+            return;
+        }
+        let message = match PeerMessage::decode(frame) {
+            Ok(message) => message,
+            Err(why) => {
+                self.stats.frames_refused += 1;
+                return tx
+                    .alarm("frame_refused", format!("a frame of region {region} on {lane:?} cannot be read: {why}"));
+            }
+        };
+        if let PeerMessage::Hello(hello) = message {
+            return self.heard_hello(tx, region, &hello);
+        }
+        let Some(site) = self.links.get(&region).and_then(|l| l.site) else {
+            // Frames may overtake `Hello` on another lane; whatever they carried is pulled or sent again.
+            return;
+        };
+        match message {
+            PeerMessage::Hello(_) => {}
+            PeerMessage::Entries(entries) => self.entries(tx, region, &entries),
+            PeerMessage::Have(have) => self.heard_have(tx, region, have),
+            PeerMessage::Pull { site, from } => self.serve_pull(tx, region, site, from),
+            PeerMessage::Acquire(ask) => self.acquire(tx, site, &ask),
+            PeerMessage::Acquired(answer) => self.acquired(tx, site, &answer),
+            PeerMessage::Odds(frame) => self.odds_frame(tx, region, frame),
+            PeerMessage::OddsFrom { vector } => self.begin_odds(region, &vector),
+            PeerMessage::OpenAccount { account, currency } => {
+                let mine = self.region_number(account.region()) == Some(self.site.region);
+                if mine && self.not_ready().is_none() {
+                    // A refusal needs no answer: the account that is there answers for itself.
+                    let _ = self.ledger.open_account(tx, &account, currency, ACCOUNTS_MAX);
+                }
+            }
+        }
+    }
+
+    fn heard_hello<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, hello: &Hello) {
+        let mine: Vec<_> = self.config.regions.iter().map(|r| (r.number, r.name.clone())).collect();
+        let refused = if hello.cluster != self.config.cluster {
+            Some(format!("is of cluster {}", hello.cluster))
+        } else if hello.site.region != region {
+            Some(format!("says it is region {}", hello.site.region))
+        } else if hello.protocol != PROTOCOL {
+            Some(format!("speaks protocol {}, this node {PROTOCOL}", hello.protocol))
+        } else if hello.regions != mine {
+            Some("has other regions in its topology".to_owned())
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            return tx.alarm("hello_refused", format!("region {region} {why}; the link is not used"));
+        }
+        if let Some(why) = self.identity_breach(tx, hello) {
+            return self.halt(tx, why);
+        }
+        self.check_forks(tx, hello);
+        let Some(link) = self.links.get_mut(&region) else { return };
+        link.site = Some(hello.site);
+        link.have = hello.logs.iter().map(|(site, index, _)| (*site, *index)).collect();
+        link.odds_have = hello.odds.clone();
+        link.odds.echo_ms = Some(hello.stamp_ms);
+        link.push_from = link.have.get(self.site) + 1;
+        link.have_due = true;
+        self.begin_odds(region, &hello.odds);
+        self.ledger.acked(region, hello.logs.iter().find(|(s, _, _)| *s == self.site).map_or(0, |l| l.1));
+        let heard_all = self.links.values().all(|l| l.site.is_some());
+        if heard_all {
+            self.meta_joined();
+        }
+        self.pull_gaps(tx, region);
+    }
+
+    /// Whether a peer knows more of this site than the site itself, or otherwise: then this directory is old or copied.
+    fn identity_breach<V: View>(&self, tx: &Tx<'_, V>, hello: &Hello) -> Option<String> {
+        let own = self.ledger.head(self.site);
+        let fix = "this data directory is old, wiped or copied; it must not write again under this incarnation";
+        if let Some((_, index, hash)) = hello.logs.iter().find(|(site, _, _)| *site == self.site) {
+            if *index > own.index {
+                let why = format!("region {} holds this site's log up to {index}", hello.site.region);
+                return Some(format!("{why}, this directory only up to {}: {fix}", own.index));
+            }
+            if *index > 0 && self.hash_at(tx, self.site, *index).is_some_and(|h| h != *hash) {
+                return Some(format!(
+                    "region {} holds another entry {index} of this site's log: {fix}",
+                    hello.site.region
+                ));
+            }
+        }
+        let (theirs, mine) = (hello.odds.get(self.site), self.plane.vector().get(self.site));
+        (theirs > mine).then(|| {
+            let why = format!("region {} holds odds numbers of this site up to {theirs}", hello.site.region);
+            format!("{why}, this directory only up to {mine}: {fix}")
+        })
+    }
+
+    /// A third site whose log differs here and there has forked: its stream stands still here.
+    fn check_forks<V: View>(&mut self, tx: &mut Tx<'_, V>, hello: &Hello) {
+        for (site, index, hash) in &hello.logs {
+            let known = self.ledger.head(*site);
+            let comparable = *site != self.site && *index > 0 && *index <= known.index && known.stopped.is_none();
+            if comparable && self.hash_at(tx, *site, *index).is_some_and(|h| h != *hash) {
+                let why = format!("region {} holds another entry {index} of its log", hello.site.region);
+                self.stop_stream(tx, *site, &why);
+            }
+        }
+    }
+
+    fn hash_at<V: View>(&self, tx: &Tx<'_, V>, site: Site, index: u64) -> Option<model::Hash16> {
+        tx.log(site, index, 1, 1).first().map(|bytes| hash16(bytes))
+    }
+
+    fn heard_have<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, have: Have) {
+        self.ledger.acked(region, have.log.get(self.site));
+        let me = self.site;
+        let Some(link) = self.links.get_mut(&region) else { return };
+        link.have.join(&have.log);
+        link.odds_have.join(&have.odds);
+        link.odds.echo_ms = Some(have.stamp_ms);
+        for site in self.plane.sites() {
+            if site == me || site.region == region {
+                continue;
+            }
+            let direct = have.linked.contains(&site.region);
+            if !direct {
+                link.odds.relay(&self.plane, site, &have.odds);
+            } else if have.odds.get(site) >= self.plane.vector().get(site) {
+                link.odds.unrelay(site);
+            }
+        }
+        self.pull_gaps(tx, region);
+    }
+
+    /// Asks a peer for the first log that it holds more of than this site.
+    fn pull_gaps<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16) {
+        let now_ms = tx.now.steady_ms;
+        let Some(link) = self.links.get(&region) else { return };
+        if link.pulling.is_some_and(|(_, _, since)| now_ms < since + PULL_AGAIN_MS) {
+            return;
+        }
+        let lacking = link.have.iter().find_map(|(site, theirs)| {
+            let head = self.ledger.head(site);
+            (site != self.site && theirs > head.index && head.stopped.is_none()).then_some((site, head.index + 1))
+        });
+        let Some(link) = self.links.get_mut(&region) else { return };
+        link.pulling = lacking.map(|(site, from)| (site, from, now_ms));
+        if let Some((site, from)) = lacking {
+            self.stats.pulls += 1;
+            tx.send(region, Lane::Requests, &PeerMessage::Pull { site, from });
+        }
+    }
+
+    fn serve_pull<V: View>(&self, tx: &mut Tx<'_, V>, region: u16, site: Site, from: u64) {
+        if from == 0 {
+            return;
+        }
+        let items = tx.log(site, from, FRAME_ENTRIES_MAX, PULL_BYTES_MAX);
+        if !items.is_empty() {
+            let items = items.into_iter().map(|b| ByteVec::from(b.to_vec())).collect();
+            tx.send(region, Lane::Bulk, &PeerMessage::Entries(Entries { site, first: from, items }));
+        }
+    }
+
+    fn entries<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, entries: &Entries) {
+        if entries.site == self.site {
+            return;
+        }
+        for (offset, bytes) in entries.items.iter().enumerate() {
+            let seq = entries.first + offset as u64;
+            let head = self.ledger.head(entries.site);
+            if head.stopped.is_some() {
+                return;
+            }
+            if seq <= head.index {
+                self.stats.entries_repeated += 1;
+                continue;
+            }
+            if seq > head.index + 1 && self.planted != Planted::GapApplied {
+                // A gap: remember that the peer holds more, and pull from where this site stands.
+                if let Some(link) = self.links.get_mut(&region) {
+                    link.have.raise(entries.site, seq);
+                }
+                break;
+            }
+            if let Err(error) = self.apply_bytes(tx, entries.site, seq, &head, bytes) {
+                return self.stop_stream(tx, entries.site, &error.to_string());
+            }
+        }
+        if let Some(link) = self.links.get_mut(&region)
+            && link.pulling.is_some_and(|(site, from, _)| site == entries.site && from == entries.first)
+        {
+            link.pulling = None;
+        }
+        self.pull_gaps(tx, region);
+    }
+
+    fn apply_bytes<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        site: Site,
+        seq: u64,
+        head: &LogHead,
+        bytes: &[u8],
+    ) -> Result<(), EntryError> {
+        let entry = Entry::decode(bytes)?;
+        if entry.site != site {
+            return Err(EntryError::OtherSite(entry.site));
+        }
+        let chained = entry.seq == seq && entry.prev == head.hash;
+        if !chained && self.planted != Planted::GapApplied {
+            return Err(EntryError::Forked(seq));
+        }
+        let name = self.region_name(site.region).cloned();
+        self.ledger.check_entry(tx, &entry, name.as_ref().map(Text::as_str))?;
+        let mut next = head.after(bytes);
+        next.index = seq;
+        tx.put(crate::port::Write::Log(site, seq, Bytes::copy_from_slice(bytes)));
+        self.set_head(tx, site, next);
+        if self.time.learn(entry.at, PEER_AHEAD_MS_MAX) {
+            tx.alarm("peer_clock_ahead", format!("site {site} stamps its log more than 1 s ahead of this region"));
+        }
+        tx.by = Cause::Peer;
+        let merged = self.ledger.apply_entry(tx, &entry);
+        self.stats.entries_applied += 1;
+        self.links.values_mut().for_each(|l| l.have_due = true);
+        merged.markets.iter().for_each(|m| self.ledger.mark_settle(tx, m));
+        // What was received must be in the log before it is spent by anything that waits.
+        self.seal(tx);
+        for account in merged.accounts {
+            self.rights_came(tx, &account);
+        }
+        Ok(())
+    }
+
+    fn rights_came<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId) {
+        self.retry(tx, account);
+        self.seal(tx);
+    }
+
+    /// Stops a foreign site's stream at its bad entry, durably and loudly. Everything else goes on.
+    fn stop_stream<V: View>(&mut self, tx: &mut Tx<'_, V>, site: Site, why: &str) {
+        let mut head = self.ledger.head(site);
+        head.stopped = Some(Text::new(why));
+        self.set_head(tx, site, head);
+        self.stats.streams_stopped += 1;
+        tx.alarm("stream_stopped", format!("the log of site {site} stands still here: {why}"));
+    }
+
+    /// Pushes this group's own entries to peers that are level with it; others pull.
+    pub(crate) fn push_entries(&mut self, outbox: &[(u64, Bytes)], then: &mut Vec<Effect>) {
+        let Some((first, last)) = outbox.first().zip(outbox.last()).map(|(a, b)| (a.0, b.0)) else { return };
+        let level: Vec<u16> =
+            self.links.iter().filter(|(_, l)| l.linked() && l.push_from == first).map(|(region, _)| *region).collect();
+        if level.is_empty() {
+            return;
+        }
+        let frames = frames_of(self.site, outbox);
+        for region in level {
+            for frame in &frames {
+                then.push(Effect::Send { region, lane: Lane::Log, frame: frame.clone() });
+            }
+            if let Some(link) = self.links.get_mut(&region) {
+                link.push_from = last + 1;
+            }
+        }
+    }
+
+    /// Tells peers what is durable here: after foreign entries, and at least every gossip interval.
+    pub(crate) fn gossip(&mut self, steady_ms: u64, then: &mut Vec<Effect>) {
+        let log = self.token().log;
+        let linked: Vec<u16> = self.links.iter().filter(|(_, l)| l.linked()).map(|(r, _)| *r).collect();
+        let have = Have { log, odds: self.plane.vector().clone(), stamp_ms: steady_ms, linked };
+        let mut frame = None;
+        let own = self.ledger.next_seq();
+        for (region, link) in &mut self.links {
+            let due = link.have_due || link.have_sent_ms.is_none_or(|t| steady_ms >= t + link.gossip_ms);
+            if !link.linked() || !due {
+                continue;
+            }
+            link.have_due = false;
+            link.have_sent_ms = Some(steady_ms);
+            if link.have.get(self.site) + 1 == own {
+                link.push_from = own;
+            }
+            let frame = frame.get_or_insert_with(|| PeerMessage::Have(have.clone()).encode());
+            then.push(Effect::Send { region: *region, lane: Lane::Log, frame: frame.clone() });
+        }
+    }
+
+    fn begin_odds(&mut self, region: u16, theirs: &Vector) {
+        let me = self.site;
+        if let Some(link) = self.links.get_mut(&region) {
+            link.odds.begin(&self.plane, me, region, theirs);
+        }
+    }
+
+    /// Lets the next odds frame of every link out, if one may leave.
+    pub(crate) fn pump_odds(&mut self, steady_ms: u64, then: &mut Vec<Effect>) {
+        for (region, link) in &mut self.links {
+            if let Some(frame) = link.odds.pump(&self.plane, &self.fresh, self.site, steady_ms, self.planted) {
+                let frame = PeerMessage::Odds(frame).encode();
+                then.push(Effect::Send { region: *region, lane: Lane::Odds, frame });
+            }
+        }
+    }
+
+    fn odds_frame<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, frame: OddsFrame) {
+        self.stats.odds_frames += 1;
+        let Some(link) = self.links.get_mut(&region) else { return };
+        let follows = link.odds.follows(&frame, tx.now.steady_ms);
+        let mut refused = None;
+        for bytes in &frame.values {
+            if let Err(why) = self.odds_value(tx, region, bytes) {
+                refused = Some(why);
+            }
+        }
+        self.time.set_replay(self.plane.clock_ms());
+        if let Some(why) = refused {
+            self.stats.odds_refused += 1;
+            if let Some(link) = self.links.get_mut(&region) {
+                link.odds.spoiled();
+            }
+            return tx.alarm("odds_refused", format!("an odds value of region {region} cannot be taken: {why}"));
+        }
+        match (follows, frame.upto) {
+            (Follows::Next, Some(upto)) => {
+                self.plane.vector_mut().join(&upto.vector);
+                if let Some(echo_ms) = upto.echo_ms {
+                    upto.alive.iter().for_each(|stated| self.fresh.stated(stated, echo_ms));
+                }
+            }
+            (Follows::Gap { ask: true }, _) => {
+                let vector = self.plane.vector().clone();
+                tx.send(region, Lane::Requests, &PeerMessage::OddsFrom { vector });
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Engine {
+    fn odds_value<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, bytes: &[u8]) -> Result<(), String> {
+        let (key, value): (RegisterKey, RegisterValue) = minicbor::decode(bytes).map_err(|e| e.to_string())?;
+        let newest = value.newest();
+        if newest > self.time.hlc && self.time.learn(newest, PEER_AHEAD_MS_MAX) {
+            tx.alarm("peer_clock_ahead", format!("region {region} stamps odds more than 1 s ahead of this region"));
+        }
+        if key.market().is_some_and(|m| self.room_for(m).is_err()) {
+            return Err("this region holds no more markets".to_owned());
+        }
+        match self.plane.join(&key, &value) {
+            Some(Joined::Changed) => {
+                self.stats.odds_merged += 1;
+                self.odds_changed(key, Some(region));
+                Ok(())
+            }
+            Some(Joined::Unchanged) => Ok(()),
+            None => Err(format!("the register {key:?} is of another kind")),
+        }
+    }
+}
+
+/// Entries in frames of at most about half the largest frame.
+fn frames_of(site: Site, outbox: &[(u64, Bytes)]) -> Vec<Bytes> {
+    let mut frames = Vec::new();
+    let mut items: Vec<ByteVec> = Vec::new();
+    let (mut first, mut bytes) = (0, 0);
+    for (seq, entry) in outbox {
+        if items.is_empty() {
+            first = *seq;
+        }
+        bytes += entry.len();
+        items.push(ByteVec::from(entry.to_vec()));
+        if bytes >= PULL_BYTES_MAX || items.len() >= FRAME_ENTRIES_MAX {
+            let items = std::mem::take(&mut items);
+            frames.push(PeerMessage::Entries(Entries { site, first, items }).encode());
+            bytes = 0;
+        }
+    }
+    if !items.is_empty() {
+        frames.push(PeerMessage::Entries(Entries { site, first, items }).encode());
+    }
+    frames
+}

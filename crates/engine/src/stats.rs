@@ -1,0 +1,46 @@
+//! Figures of one engine since its start: counted where things happen, read off by the driver, never pushed.
+
+/// Counters; all only rise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Inputs handled.
+    pub inputs: u64,
+    /// Wagers accepted by this site.
+    pub wagers_accepted: u64,
+    /// Wagers rejected by this site.
+    pub wagers_rejected: u64,
+    /// Answers repeated for an id decided before.
+    pub wagers_replayed: u64,
+    /// Wagers answered without a decision.
+    pub wagers_undecided: u64,
+    /// Deposits posted.
+    pub deposits: u64,
+    /// Settlements posted by this site.
+    pub settlements: u64,
+    /// Own log entries.
+    pub entries_written: u64,
+    /// Foreign log entries applied.
+    pub entries_applied: u64,
+    /// Foreign log entries heard before.
+    pub entries_repeated: u64,
+    /// Streams of other sites stopped by a bad entry.
+    pub streams_stopped: u64,
+    /// Gaps asked for.
+    pub pulls: u64,
+    /// Odds-plane writes of this site.
+    pub odds_writes: u64,
+    /// Odds values taken over from peers.
+    pub odds_merged: u64,
+    /// Odds frames received.
+    pub odds_frames: u64,
+    /// Odds values or frames of peers that were refused.
+    pub odds_refused: u64,
+    /// Feed messages applied.
+    pub feed_messages: u64,
+    /// Requests for rights sent.
+    pub acquires: u64,
+    /// Grants given.
+    pub grants: u64,
+    /// Peer frames that could not be read.
+    pub frames_refused: u64,
+}

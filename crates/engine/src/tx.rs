@@ -1,0 +1,95 @@
+//! One input's transaction: what it has written so far, over the view; the entry it is building; its effects.
+//! Knows how an entry is sealed into this site's log; knows no rule of any plane.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::{AccountId, Answer, MarketKey, MintedId, Posting, Refusal, ResultRegister, ResultScope, WagerRecord};
+
+use crate::door::{Effect, Lane, Now, Output, RequestId};
+use crate::log::{Cause, Event};
+use crate::overlay::{Layered, Overlay};
+use crate::port::{View, Write};
+use crate::wire::PeerMessage;
+
+/// A transaction in progress.
+pub(crate) struct Tx<'v, V> {
+    pub(crate) now: Now,
+    view: &'v V,
+    over: Overlay,
+    batch: Vec<Write>,
+    then: Vec<Effect>,
+    pub(crate) by: Cause,
+    pub(crate) events: Vec<Event>,
+    pub(crate) rows: BTreeSet<AccountId>,
+}
+
+impl<'v, V: View> Tx<'v, V> {
+    pub(crate) fn new(now: Now, view: &'v V) -> Self {
+        Self {
+            now,
+            view,
+            over: Overlay::default(),
+            batch: Vec::new(),
+            then: Vec::new(),
+            by: Cause::Client,
+            events: Vec::new(),
+            rows: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn put(&mut self, write: Write) {
+        self.over.absorb(&write);
+        self.batch.push(write);
+    }
+
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.then.push(effect);
+    }
+
+    pub(crate) fn reply(&mut self, id: RequestId, answer: Answer) {
+        self.then.push(Effect::Reply { id, answer: Box::new(answer) });
+    }
+
+    pub(crate) fn refuse(&mut self, id: RequestId, refusal: Refusal) {
+        self.reply(id, Answer::Refused(refusal));
+    }
+
+    pub(crate) fn alarm(&mut self, code: &'static str, detail: String) {
+        self.then.push(Effect::Alarm { code, detail });
+    }
+
+    pub(crate) fn send(&mut self, region: u16, lane: Lane, message: &PeerMessage) {
+        self.then.push(Effect::Send { region, lane, frame: message.encode() });
+    }
+
+    fn layered(&self) -> Layered<'_, V> {
+        Layered { over: &self.over, under: self.view }
+    }
+
+    pub(crate) fn wager(&self, id: MintedId) -> Option<Arc<WagerRecord>> {
+        self.layered().wager(id)
+    }
+
+    pub(crate) fn posting(&self, id: MintedId) -> Option<Posting> {
+        self.layered().posting(id)
+    }
+
+    pub(crate) fn log(&self, site: crdt::Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {
+        self.layered().log(site, from, count_max, bytes_max)
+    }
+
+    pub(crate) fn market_wagers(&self, market: &MarketKey, after: Option<MintedId>, count_max: usize) -> Vec<MintedId> {
+        self.layered().market_wagers(market, after, count_max)
+    }
+
+    pub(crate) fn results(&self, market: &MarketKey) -> Vec<(ResultScope, ResultRegister)> {
+        self.layered().results(market)
+    }
+
+    pub(crate) fn finish(self) -> Output {
+        assert!(self.events.is_empty() && self.rows.is_empty(), "an entry was left unsealed");
+        Output { batch: self.batch, then: self.then }
+    }
+}

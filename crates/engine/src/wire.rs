@@ -1,0 +1,218 @@
+//! What regions say to each other: numbered fields, one message a frame.
+//! Knows the words and their encoding; who says what when is `replication`, `ledger` and `odds`.
+
+use bytes::Bytes;
+use crdt::{Site, Vector};
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+use model::{AccountId, Currency, Hash16, ProducerId, Text};
+
+/// Protocol version of this build; a peer of another one is refused.
+pub const PROTOCOL: u16 = 1;
+
+/// A message between regions.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum PeerMessage {
+    /// First on every new link, both ways.
+    #[n(0)]
+    Hello(#[n(0)] Hello),
+    /// Consecutive entries of a site's log, from `first` on.
+    #[n(1)]
+    Entries(#[n(0)] Entries),
+    /// What is durable here: cumulative acks, and how a peer finds its gaps.
+    #[n(2)]
+    Have(#[n(0)] Have),
+    /// Asks for entries of a site's log.
+    #[n(3)]
+    Pull {
+        /// Whose log.
+        #[n(0)]
+        site: Site,
+        /// First index wanted.
+        #[n(1)]
+        from: u64,
+    },
+    /// Asks a holder of rights for some.
+    #[n(4)]
+    Acquire(#[n(0)] Acquire),
+    /// The holder's answer. Information only: the rights themselves come in-stream.
+    #[n(5)]
+    Acquired(#[n(0)] Acquired),
+    /// Odds values and how far they reach.
+    #[n(6)]
+    Odds(#[n(0)] OddsFrame),
+    /// The receiver lost an odds frame: start again from this vector.
+    #[n(7)]
+    OddsFrom {
+        /// What is known here.
+        #[n(0)]
+        vector: Vector,
+    },
+    /// Asks the region in an account's name to open it.
+    #[n(8)]
+    OpenAccount {
+        /// The account.
+        #[n(0)]
+        account: AccountId,
+        /// Its currency.
+        #[n(1)]
+        currency: Currency,
+    },
+}
+
+/// Who a region is and what it knows.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Hello {
+    /// Cluster name.
+    #[n(0)]
+    pub cluster: Text,
+    /// The speaker's site.
+    #[n(1)]
+    pub site: Site,
+    /// Random per process start.
+    #[n(2)]
+    pub boot_nonce: u64,
+    /// Protocol version.
+    #[n(3)]
+    pub protocol: u16,
+    /// Region numbers and names of the speaker's topology.
+    #[n(4)]
+    pub regions: Vec<(u16, Text)>,
+    /// Every log it knows: index and hash there.
+    #[n(5)]
+    pub logs: Vec<(Site, u64, Hash16)>,
+    /// Its odds vector.
+    #[n(6)]
+    pub odds: Vector,
+    /// The speaker's steady clock, ms, for the echo of freshness.
+    #[n(7)]
+    pub stamp_ms: u64,
+}
+
+/// Consecutive entries, as the bytes received.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Entries {
+    /// Whose log.
+    #[n(0)]
+    pub site: Site,
+    /// Index of the first.
+    #[n(1)]
+    pub first: u64,
+    /// The entries.
+    #[n(2)]
+    pub items: Vec<ByteVec>,
+}
+
+/// What is durable at the speaker.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Have {
+    /// Contiguous index per log.
+    #[n(0)]
+    pub log: Vector,
+    /// Odds vector.
+    #[n(1)]
+    pub odds: Vector,
+    /// The speaker's steady clock, ms.
+    #[n(2)]
+    pub stamp_ms: u64,
+    /// Regions it is linked with itself: what comes from the others, it needs relayed.
+    #[n(3)]
+    pub linked: Vec<u16>,
+}
+
+/// A request for rights.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Acquire {
+    /// Rises with every request of this site; a repeat is told by it.
+    #[n(0)]
+    pub n: u64,
+    /// Whose rights.
+    #[n(1)]
+    pub account: AccountId,
+    /// What is missing, minor units.
+    #[n(2)]
+    pub need: u64,
+    /// What would be good to have, minor units.
+    #[n(3)]
+    pub want: u64,
+}
+
+/// The answer to a request for rights.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Acquired {
+    /// The request's number.
+    #[n(0)]
+    pub n: u64,
+    /// Whose rights.
+    #[n(1)]
+    pub account: AccountId,
+    /// Granted, minor units.
+    #[n(2)]
+    pub granted: u64,
+    /// Index of the giver's log at which this holds.
+    #[n(3)]
+    pub seq: u64,
+}
+
+/// Odds values, numbered, so that a lost frame is noticed.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct OddsFrame {
+    /// Changes whenever the sender starts again.
+    #[n(0)]
+    pub session: u64,
+    /// From 1, without holes.
+    #[n(1)]
+    pub number: u64,
+    /// Whole registers, each an encoded `(RegisterKey, RegisterValue)`: one that cannot be read spoils no other.
+    #[n(2)]
+    pub values: Vec<ByteVec>,
+    /// Set when all values of a round have been sent.
+    #[n(3)]
+    pub upto: Option<Upto>,
+}
+
+/// The end of a round.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Upto {
+    /// Every write up to it has been sent, or was overtaken by a newer one.
+    #[n(0)]
+    pub vector: Vector,
+    /// The receiver's own stamp that the sender had seen when it noted the vector.
+    #[n(1)]
+    pub echo_ms: Option<u64>,
+    /// Producers alive as of that vector.
+    #[n(2)]
+    pub alive: Vec<AliveAge>,
+}
+
+/// Age of a producer's last sign of life.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct AliveAge {
+    /// The producer.
+    #[n(0)]
+    pub producer: ProducerId,
+    /// The site that reads it.
+    #[n(1)]
+    pub reader: Site,
+    /// Age when the frame was made, ms, relays added up.
+    #[n(2)]
+    pub age_ms: u64,
+}
+
+impl PeerMessage {
+    /// The frame's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        Bytes::from(minicbor::to_vec(self).expect("writing to memory cannot fail"))
+    }
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// The decoder's words; nothing was applied.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let mut d = minicbor::Decoder::new(bytes);
+        let message = d.decode().map_err(|e: minicbor::decode::Error| e.to_string())?;
+        if d.position() == bytes.len() { Ok(message) } else { Err("bytes after the message".into()) }
+    }
+}
