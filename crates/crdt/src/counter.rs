@@ -92,6 +92,13 @@ impl Row {
         sum(&[self.dep, self.pay]) - sum(&[self.wdr, self.bur, self.clw, self.dpd])
     }
 
+    /// The greatest single counter, grants included.
+    #[must_use]
+    pub fn greatest(&self) -> u64 {
+        let maps = self.sent.values().chain(self.recv.values()).copied();
+        self.counters().into_iter().chain(maps).max().unwrap_or(0)
+    }
+
     /// Pointwise maximum.
     pub fn join(&mut self, other: &Self) {
         let mine = self.counters_mut();

@@ -27,7 +27,7 @@ impl<S: Durable> Region<S> {
         Self { engine, store, overlay: Overlay::default(), batch: Vec::new() }
     }
 
-    /// Runs a group. `emit` hears each effect once its batch is durable.
+    /// Runs a group; when the engine's deadline has passed, a [`Input::Tick`] joins it. `emit` hears each effect once its batch is durable.
     ///
     /// # Errors
     /// [`StoreError`]: nothing was emitted; the engine's memory is ahead of the disk, so the process must stop.
@@ -39,11 +39,10 @@ impl<S: Durable> Region<S> {
     ) -> Result<usize, StoreError> {
         let mut effects = Vec::new();
         for input in inputs {
-            let view = Layered { over: &self.overlay, under: &self.store };
-            let output = self.engine.handle(now, input, &view);
-            output.batch.iter().for_each(|w| self.overlay.absorb(w));
-            self.batch.extend(output.batch);
-            effects.extend(output.then);
+            self.feed(now, input, &mut effects);
+        }
+        if self.engine.deadline_ms().is_some_and(|due| due <= now.steady_ms) {
+            self.feed(now, Input::Tick, &mut effects);
         }
         let output = self.engine.end_group(now);
         self.batch.extend(output.batch);
@@ -61,6 +60,14 @@ impl<S: Durable> Region<S> {
         self.overlay.clear();
         effects.into_iter().for_each(|e| emit(e, &token));
         Ok(writes)
+    }
+
+    fn feed(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+        let view = Layered { over: &self.overlay, under: &self.store };
+        let output = self.engine.handle(now, input, &view);
+        output.batch.iter().for_each(|w| self.overlay.absorb(w));
+        self.batch.extend(output.batch);
+        effects.extend(output.then);
     }
 
     /// The engine, for its deadline, statistics and (in tests) its state.

@@ -41,7 +41,7 @@ impl Engine {
         }
     }
 
-    fn desk_producer(&self) -> ProducerId {
+    pub(crate) fn desk_producer(&self) -> ProducerId {
         let name = self.region_name(self.site.region).map_or("here", Text::as_str);
         ProducerId::desk(name).expect("a region's name is short and of a key's characters")
     }
@@ -139,7 +139,7 @@ impl Engine {
         if self.planted == Planted::ResumeClearsAll && value.is_none() {
             // The bug: a context that claims to have seen what it has not.
             let slot = &mut self.plane.market_mut(market).status.operator;
-            for region in 1..=3 {
+            for region in (1..=3).filter(|r| *r != self.site.region) {
                 slot.context.raise(crdt::Site::new(region, 1), u64::MAX / 2);
             }
             slot.values.clear();

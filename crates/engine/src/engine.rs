@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use crdt::Site;
 use feeds::betfair::registers::Summary;
-use model::{Refusal, Text, Token};
+use model::{AccountId, Refusal, Text, Token};
 
 use crate::door::{Config, Effect, Input, Now, Output};
+use crate::early::Early;
 use crate::ledger::Ledger;
 use crate::log::{Cause, Entry, Event};
 use crate::odds::{AnyWrite, Exchange, Freshness, Plane, RegisterKey};
@@ -33,6 +34,7 @@ pub struct Engine {
     pub(crate) links: BTreeMap<u16, Link>,
     pub(crate) parked: Parked,
     pub(crate) placing: Placing,
+    pub(crate) early: Early,
     pub(crate) stats: Stats,
     pub(crate) meta: Meta,
     pub(crate) boot_nonce: u64,
@@ -40,11 +42,19 @@ pub struct Engine {
     pub(crate) halted: Option<Text>,
     /// Own entries of this group, for peers: (index, bytes).
     outbox: Vec<(u64, Bytes)>,
-    /// Odds registers changed by this input and not yet in its batch.
-    unsaved: BTreeSet<RegisterKey>,
+    /// State changed by this group and not yet in its batch.
+    pub(crate) unsaved: Unsaved,
     /// Something of this group must be durable together with `Meta`.
     save_meta: bool,
     pub(crate) planted: Planted,
+}
+
+/// What a group has changed in memory and writes once, at its end.
+#[derive(Debug, Default)]
+pub(crate) struct Unsaved {
+    pub(crate) rows: BTreeSet<(AccountId, Site)>,
+    heads: BTreeSet<Site>,
+    odds: BTreeSet<RegisterKey>,
 }
 
 impl Engine {
@@ -63,13 +73,14 @@ impl Engine {
             links: config.regions.iter().filter(|r| r.number != config.region).map(Link::entry).collect(),
             parked: Parked::default(),
             placing: Placing::default(),
+            early: Early::default(),
             stats: Stats::default(),
             meta: Meta::default(),
             boot_nonce: 0,
             steady_ms: 0,
             halted: None,
             outbox: Vec::new(),
-            unsaved: BTreeSet::new(),
+            unsaved: Unsaved::default(),
             save_meta: false,
             planted: Planted::Nothing,
             config,
@@ -120,11 +131,9 @@ impl Engine {
                     link.odds.sent();
                 }
             }
-            Input::Tick => {}
+            Input::Tick => self.tick(&mut tx),
         }
-        self.on_time(&mut tx);
-        self.seal(&mut tx);
-        self.save_odds(&mut tx);
+        self.after_input(&mut tx);
         let output = tx.finish();
         self.save_meta |= !output.batch.is_empty();
         output
@@ -137,9 +146,13 @@ impl Engine {
         self.push_entries(&outbox, &mut then);
         self.gossip(now.steady_ms, &mut then);
         self.pump_odds(now.steady_ms, &mut then);
-        let mut batch = Vec::new();
+        let mut batch = self.unsaved_writes();
         let meta = self.meta_now();
-        if std::mem::take(&mut self.save_meta) || meta.odds != self.meta.odds || meta.joined != self.meta.joined {
+        if std::mem::take(&mut self.save_meta)
+            || !batch.is_empty()
+            || meta.odds != self.meta.odds
+            || meta.joined != self.meta.joined
+        {
             batch.push(Write::Meta(meta.clone()));
             self.meta = meta;
         }
@@ -216,7 +229,7 @@ impl Engine {
         for account in std::mem::take(&mut tx.rows) {
             let row = self.ledger.accounts.get(&account).and_then(|a| a.rows.get(&self.site));
             let row = row.expect("a touched row exists").clone();
-            tx.put(Write::Row(account.clone(), self.site, row.clone()));
+            self.unsaved.rows.insert((account.clone(), self.site));
             events.push(Event::Row(account, row));
         }
         let at = self.time.stamp();
@@ -224,15 +237,15 @@ impl Engine {
         let bytes = entry.encode();
         let next = head.after(&bytes);
         tx.put(Write::Log(self.site, next.index, bytes.clone()));
-        self.set_head(tx, self.site, next);
+        self.set_head(self.site, next);
         self.outbox.push((entry.seq, bytes));
-        self.ledger.acked(self.site.region, 0);
+        self.ledger.raise_floor();
         self.stats.entries_written += 1;
     }
 
-    pub(crate) fn set_head<V: View>(&mut self, tx: &mut Tx<'_, V>, site: Site, head: LogHead) {
-        tx.put(Write::LogHead(site, head.clone()));
+    pub(crate) fn set_head(&mut self, site: Site, head: LogHead) {
         self.ledger.logs.insert(site, head);
+        self.unsaved.heads.insert(site);
     }
 
     /// Writes to an odds register under this site's next dot. `false` when it said nothing newer.
@@ -258,14 +271,23 @@ impl Engine {
                 link.odds.dirty(key.clone());
             }
         }
-        self.unsaved.insert(key);
+        self.unsaved.odds.insert(key);
     }
 
-    fn save_odds<V: View>(&mut self, tx: &mut Tx<'_, V>) {
-        for key in std::mem::take(&mut self.unsaved) {
+    /// Rows, heads and registers that this group changed: each is written once, as it stands at the group's end.
+    fn unsaved_writes(&mut self) -> Vec<Write> {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let rows = unsaved.rows.into_iter().map(|(account, site)| {
+            let row = self.ledger.accounts.get(&account).and_then(|a| a.rows.get(&site));
+            let row = row.expect("a changed row exists").clone();
+            Write::Row(account, site, row)
+        });
+        let heads = unsaved.heads.into_iter().map(|site| Write::LogHead(site, self.ledger.head(site)));
+        let odds = unsaved.odds.into_iter().map(|key| {
             let value = self.plane.get(&key).expect("a changed register exists");
-            tx.put(Write::Odds(key, value));
-        }
+            Write::Odds(key, value)
+        });
+        rows.chain(heads).chain(odds).collect()
     }
 
     /// The steady time at which the engine wants a [`Input::Tick`] if nothing else happens, ms.

@@ -13,6 +13,7 @@ pub mod commit;
 pub mod conformance;
 mod desk;
 pub mod door;
+mod early;
 mod engine;
 mod feed;
 pub mod ledger;

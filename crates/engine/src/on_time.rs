@@ -1,4 +1,4 @@
-//! What happens because time passes, after every input: waiting requests, settlement slices, silent producers.
+//! What happens because time passes: waiting requests, settlement slices, silent producers.
 //! Knows when; what is done belongs to the planes.
 
 use model::ProducerState;
@@ -14,16 +14,21 @@ use crate::tx::Tx;
 const SILENCE_EVERY_MS: u64 = 1_000;
 
 impl Engine {
-    pub(crate) fn on_time<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+    /// After every input: what it may have released. Costs nothing when nothing waits.
+    pub(crate) fn after_input<V: View>(&mut self, tx: &mut Tx<'_, V>) {
         self.seal(tx);
         self.unpark(tx);
         self.place_on_time(tx);
         self.seal(tx);
+    }
+
+    /// The deadline has passed. At most once a group, so that settling a large market never holds other inputs up.
+    pub(crate) fn tick<V: View>(&mut self, tx: &mut Tx<'_, V>) {
         self.settle_some(tx);
         self.silence(tx);
     }
 
-    /// One slice of the first market that waits, so that settling a large market never holds other inputs up.
+    /// One slice of the first market that waits.
     fn settle_some<V: View>(&mut self, tx: &mut Tx<'_, V>) {
         if self.ledger.settling.is_empty() || self.not_ready().is_some() {
             return;

@@ -34,13 +34,14 @@ pub(crate) struct Parked {
 }
 
 impl Parked {
-    /// Parks a request; gives it back when no place is left.
-    pub(crate) fn park(&mut self, id: RequestId, waiting: Waiting) -> Result<(), Waiting> {
-        if self.waiting.len() >= PARKED_MAX {
-            return Err(waiting);
+    /// Parks a request; `false` when no place is left.
+    #[must_use]
+    pub(crate) fn park(&mut self, id: RequestId, waiting: Waiting) -> bool {
+        let room = self.waiting.len() < PARKED_MAX;
+        if room {
+            self.waiting.insert(id, waiting);
         }
-        self.waiting.insert(id, waiting);
-        Ok(())
+        room
     }
 
     /// Takes those out that are met or late; `true` says met.

@@ -58,10 +58,6 @@ impl Placing {
         let again = self.wanted.values().filter_map(|w| w.asked.as_ref().map(|a| a.sent_ms + ACQUIRE_AGAIN_MS));
         jobs.chain(again).min()
     }
-
-    pub(crate) fn waiting(&self) -> usize {
-        self.jobs.len()
-    }
 }
 
 /// What one look at a wager came to.
@@ -166,7 +162,7 @@ impl Engine {
         missing: u64,
         item: (RequestId, usize),
     ) -> bool {
-        if !self.placing.wanted.get(account).is_some_and(|w| w.asked.is_some()) {
+        if self.placing.wanted.get(account).is_none_or(|w| w.asked.is_none()) {
             let Some(giver) = self.giver(account) else { return false };
             self.ask(tx, account, giver, missing);
         }

@@ -78,7 +78,9 @@ impl Engine {
             let age_ms = self.fresh.age_ms(producer, now.steady_ms);
             ProducerView { producer: producer.clone(), up: refusal.is_none(), refusal, age_ms }
         };
-        self.plane.producers().keys().map(view).collect()
+        let mut all: std::collections::BTreeSet<&ProducerId> = self.plane.producers().keys().collect();
+        all.extend(self.fresh.producers());
+        all.into_iter().map(view).collect()
     }
 
     fn view_regions(&self) -> RegionsView {

@@ -1,6 +1,8 @@
 //! Replication: links, `Hello`, contiguous application of foreign logs, acks, pulls of gaps, and the odds lane's
 //! receiving side. A bad entry stops its site's stream and nothing else. Knows frames; knows no QUIC.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use crdt::{Joined, Site, Vector};
 use minicbor::bytes::ByteVec;
@@ -16,6 +18,8 @@ use crate::port::{LogHead, View};
 use crate::tx::Tx;
 use crate::wire::{Entries, Have, Hello, OddsFrame, PROTOCOL, PeerMessage};
 
+/// An unanswered `Hello` is said again after this long, ms.
+const HELLO_AGAIN_MS: u64 = 500;
 /// A pull without an answer is sent again after this long, ms.
 const PULL_AGAIN_MS: u64 = 1_000;
 /// Entries in one frame.
@@ -40,6 +44,8 @@ pub(crate) struct Link {
     have_sent_ms: Option<u64>,
     have_due: bool,
     pub(crate) odds: OddsLink,
+    /// When `Hello` was sent last, steady ms.
+    hello_sent_ms: Option<u64>,
     gossip_ms: u64,
 }
 
@@ -55,6 +61,7 @@ impl Link {
             have_sent_ms: None,
             have_due: false,
             odds: OddsLink::default(),
+            hello_sent_ms: None,
             gossip_ms: 200,
         };
         (region.number, link)
@@ -66,12 +73,14 @@ impl Link {
 
     /// When it next wants attention without any input, steady ms.
     pub(crate) fn due_ms(&self) -> Option<u64> {
-        if !self.linked() {
+        if !self.up {
             return None;
         }
+        if !self.linked() {
+            return Some(self.hello_sent_ms.map_or(0, |t| t + HELLO_AGAIN_MS));
+        }
         let have = self.have_sent_ms.map_or(0, |t| t + self.gossip_ms);
-        let pull = self.pulling.map(|(_, _, t)| t + PULL_AGAIN_MS);
-        [Some(have), pull, self.odds.due_ms()].into_iter().flatten().min()
+        [Some(have), self.odds.due_ms()].into_iter().flatten().min()
     }
 }
 
@@ -81,7 +90,7 @@ impl Engine {
     }
 
     pub(crate) fn peer_up<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16) {
-        let hello = PeerMessage::Hello(self.hello());
+        let hello = PeerMessage::Hello(self.hello(false));
         let gossip_ms = self.config.gossip_ms;
         let boot_nonce = self.boot_nonce;
         let Some(link) = self.links.get_mut(&region) else { return };
@@ -89,6 +98,7 @@ impl Engine {
         link.site = None;
         link.pulling = None;
         link.have_sent_ms = None;
+        link.hello_sent_ms = Some(tx.now.steady_ms);
         link.gossip_ms = gossip_ms;
         link.odds.opened(boot_nonce);
         tx.send(region, Lane::Log, &hello);
@@ -103,7 +113,7 @@ impl Engine {
         }
     }
 
-    fn hello(&self) -> Hello {
+    fn hello(&self, heard: bool) -> Hello {
         Hello {
             cluster: self.config.cluster.clone(),
             site: self.site,
@@ -113,6 +123,7 @@ impl Engine {
             logs: self.ledger.logs.iter().map(|(site, h)| (*site, h.index, h.hash)).collect(),
             odds: self.plane.vector().clone(),
             stamp_ms: self.steady_ms,
+            heard,
         }
     }
 
@@ -157,14 +168,14 @@ impl Engine {
     }
 
     fn heard_hello<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, hello: &Hello) {
-        let mine: Vec<_> = self.config.regions.iter().map(|r| (r.number, r.name.clone())).collect();
+        let mine: BTreeMap<_, _> = self.config.regions.iter().map(|r| (r.number, r.name.clone())).collect();
         let refused = if hello.cluster != self.config.cluster {
             Some(format!("is of cluster {}", hello.cluster))
         } else if hello.site.region != region {
             Some(format!("says it is region {}", hello.site.region))
         } else if hello.protocol != PROTOCOL {
             Some(format!("speaks protocol {}, this node {PROTOCOL}", hello.protocol))
-        } else if hello.regions != mine {
+        } else if hello.regions.iter().cloned().collect::<BTreeMap<_, _>>() != mine {
             Some("has other regions in its topology".to_owned())
         } else {
             None
@@ -176,14 +187,20 @@ impl Engine {
             return self.halt(tx, why);
         }
         self.check_forks(tx, hello);
+        if !hello.heard {
+            tx.send(region, Lane::Log, &PeerMessage::Hello(self.hello(true)));
+        }
         let Some(link) = self.links.get_mut(&region) else { return };
+        let repeated = link.site == Some(hello.site);
         link.site = Some(hello.site);
         link.have = hello.logs.iter().map(|(site, index, _)| (*site, *index)).collect();
         link.odds_have = hello.odds.clone();
         link.odds.echo_ms = Some(hello.stamp_ms);
         link.push_from = link.have.get(self.site) + 1;
         link.have_due = true;
-        self.begin_odds(region, &hello.odds);
+        if !repeated {
+            self.begin_odds(region, &hello.odds);
+        }
         self.ledger.acked(region, hello.logs.iter().find(|(s, _, _)| *s == self.site).map_or(0, |l| l.1));
         let heard_all = self.links.values().all(|l| l.site.is_some());
         if heard_all {
@@ -255,7 +272,7 @@ impl Engine {
     /// Asks a peer for the first log that it holds more of than this site.
     fn pull_gaps<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16) {
         let now_ms = tx.now.steady_ms;
-        let Some(link) = self.links.get(&region) else { return };
+        let Some(link) = self.links.get(&region).filter(|_| self.meta.joined) else { return };
         if link.pulling.is_some_and(|(_, _, since)| now_ms < since + PULL_AGAIN_MS) {
             return;
         }
@@ -271,23 +288,30 @@ impl Engine {
         }
     }
 
-    fn serve_pull<V: View>(&self, tx: &mut Tx<'_, V>, region: u16, site: Site, from: u64) {
+    fn serve_pull<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, site: Site, from: u64) {
         if from == 0 {
             return;
         }
         let items = tx.log(site, from, FRAME_ENTRIES_MAX, PULL_BYTES_MAX);
         if !items.is_empty() {
+            let next = from + items.len() as u64;
+            if site == self.site
+                && next == self.ledger.next_seq()
+                && let Some(link) = self.links.get_mut(&region)
+            {
+                // This brings the peer level: what follows is pushed again, and waits at the peer if it is faster.
+                link.push_from = next;
+            }
             let items = items.into_iter().map(|b| ByteVec::from(b.to_vec())).collect();
             tx.send(region, Lane::Bulk, &PeerMessage::Entries(Entries { site, first: from, items }));
         }
     }
 
     fn entries<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, entries: &Entries) {
-        if entries.site == self.site {
+        if entries.site == self.site || !self.meta.joined {
             return;
         }
-        for (offset, bytes) in entries.items.iter().enumerate() {
-            let seq = entries.first + offset as u64;
+        for (seq, bytes) in (entries.first..).zip(&entries.items) {
             let head = self.ledger.head(entries.site);
             if head.stopped.is_some() {
                 return;
@@ -298,21 +322,34 @@ impl Engine {
             }
             if seq > head.index + 1 && self.planted != Planted::GapApplied {
                 // A gap: remember that the peer holds more, and pull from where this site stands.
+                self.early.keep(entries.site, seq, bytes);
                 if let Some(link) = self.links.get_mut(&region) {
                     link.have.raise(entries.site, seq);
                 }
-                break;
+                continue;
             }
             if let Err(error) = self.apply_bytes(tx, entries.site, seq, &head, bytes) {
                 return self.stop_stream(tx, entries.site, &error.to_string());
             }
         }
+        self.apply_early(tx, entries.site);
         if let Some(link) = self.links.get_mut(&region)
             && link.pulling.is_some_and(|(site, from, _)| site == entries.site && from == entries.first)
         {
             link.pulling = None;
         }
         self.pull_gaps(tx, region);
+    }
+
+    /// Applies what came before its turn and now follows.
+    fn apply_early<V: View>(&mut self, tx: &mut Tx<'_, V>, site: Site) {
+        loop {
+            let head = self.ledger.head(site);
+            let Some(bytes) = self.early.take(site, head.index + 1) else { return };
+            if let Err(error) = self.apply_bytes(tx, site, head.index + 1, &head, &bytes) {
+                return self.stop_stream(tx, site, &error.to_string());
+            }
+        }
     }
 
     fn apply_bytes<V: View>(
@@ -336,13 +373,16 @@ impl Engine {
         let mut next = head.after(bytes);
         next.index = seq;
         tx.put(crate::port::Write::Log(site, seq, Bytes::copy_from_slice(bytes)));
-        self.set_head(tx, site, next);
+        self.set_head(site, next);
         if self.time.learn(entry.at, PEER_AHEAD_MS_MAX) {
             tx.alarm("peer_clock_ahead", format!("site {site} stamps its log more than 1 s ahead of this region"));
         }
         tx.by = Cause::Peer;
         let merged = self.ledger.apply_entry(tx, &entry);
         self.stats.entries_applied += 1;
+        merged.rows.into_iter().for_each(|id| {
+            self.unsaved.rows.insert((id, site));
+        });
         self.links.values_mut().for_each(|l| l.have_due = true);
         merged.markets.iter().for_each(|m| self.ledger.mark_settle(tx, m));
         // What was received must be in the log before it is spent by anything that waits.
@@ -362,7 +402,8 @@ impl Engine {
     fn stop_stream<V: View>(&mut self, tx: &mut Tx<'_, V>, site: Site, why: &str) {
         let mut head = self.ledger.head(site);
         head.stopped = Some(Text::new(why));
-        self.set_head(tx, site, head);
+        self.set_head(site, head);
+        self.early.forget(site);
         self.stats.streams_stopped += 1;
         tx.alarm("stream_stopped", format!("the log of site {site} stands still here: {why}"));
     }
@@ -388,6 +429,16 @@ impl Engine {
 
     /// Tells peers what is durable here: after foreign entries, and at least every gossip interval.
     pub(crate) fn gossip(&mut self, steady_ms: u64, then: &mut Vec<Effect>) {
+        let unheard = self.links.values().any(|l| l.up && l.site.is_none());
+        let hello = unheard.then(|| PeerMessage::Hello(self.hello(false)).encode());
+        for (region, link) in &mut self.links {
+            let Some(hello) = &hello else { break };
+            let due = link.hello_sent_ms.is_none_or(|t| steady_ms >= t + HELLO_AGAIN_MS);
+            if link.up && link.site.is_none() && due {
+                link.hello_sent_ms = Some(steady_ms);
+                then.push(Effect::Send { region: *region, lane: Lane::Log, frame: hello.clone() });
+            }
+        }
         let log = self.token().log;
         let linked: Vec<u16> = self.links.iter().filter(|(_, l)| l.linked()).map(|(r, _)| *r).collect();
         let have = Have { log, odds: self.plane.vector().clone(), stamp_ms: steady_ms, linked };
@@ -417,6 +468,11 @@ impl Engine {
 
     /// Lets the next odds frame of every link out, if one may leave.
     pub(crate) fn pump_odds(&mut self, steady_ms: u64, then: &mut Vec<Effect>) {
+        if self.meta.joined && !self.config.replay {
+            // This region's desk is alive while the region is.
+            let desk = self.desk_producer();
+            self.fresh.heard(&desk, self.site, steady_ms, self.time.owner_ms());
+        }
         for (region, link) in &mut self.links {
             if let Some(frame) = link.odds.pump(&self.plane, &self.fresh, self.site, steady_ms, self.planted) {
                 let frame = PeerMessage::Odds(frame).encode();

@@ -33,7 +33,7 @@ impl Engine {
         }
         let deadline_ms = tx.now.steady_ms + wait_ms;
         let waiting = Waiting { request, until: Until::Token(token), deadline_ms, wait_ms };
-        if self.parked.park(id, waiting).is_err() {
+        if !self.parked.park(id, waiting) {
             tx.refuse(id, Refusal::Overloaded { what: Text::new("requests waiting for a token") });
         }
     }
@@ -120,7 +120,7 @@ impl Engine {
         let request = Request::Command(Command::OpenAccount { account: account.clone(), currency });
         let deadline_ms = tx.now.steady_ms + wait_ms;
         let waiting = Waiting { request, until: Until::Account(account), deadline_ms, wait_ms };
-        if self.parked.park(id, waiting).is_err() {
+        if !self.parked.park(id, waiting) {
             tx.refuse(id, Refusal::Overloaded { what: Text::new("requests waiting for another region") });
         }
     }

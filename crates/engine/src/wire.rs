@@ -87,6 +87,9 @@ pub struct Hello {
     /// The speaker's steady clock, ms, for the echo of freshness.
     #[n(7)]
     pub stamp_ms: u64,
+    /// Whether the speaker has heard the listener's `Hello` on this link; if not, the listener says it again.
+    #[n(8)]
+    pub heard: bool,
 }
 
 /// Consecutive entries, as the bytes received.

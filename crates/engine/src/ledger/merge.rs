@@ -12,11 +12,16 @@ use crate::log::{Entry, EntryError, Event, Settled};
 use crate::port::{View, Write};
 use crate::tx::Tx;
 
+/// No cumulative counter of a believable row is larger: sums of many stay far within 128 bits.
+const COUNTER_MAX: u64 = 1 << 62;
+
 /// What an applied entry means for the rest of the region.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Merged {
     /// Accounts whose rights here grew, or that are new: clients may be waiting.
     pub(crate) accounts: Vec<AccountId>,
+    /// Accounts whose row of the writer changed.
+    pub(crate) rows: Vec<AccountId>,
     /// Markets whose results changed.
     pub(crate) markets: Vec<MarketKey>,
 }
@@ -77,6 +82,9 @@ impl Ledger {
         {
             return refused(format!("row of {id}: {e}"));
         }
+        if row.greatest() > COUNTER_MAX {
+            return refused(format!("row of {id} counts beyond 2^62"));
+        }
         if row.free() < 0 || row.reserved() < 0 || row.debt() < 0 {
             return refused(format!("row of {id} spends what is not there"));
         }
@@ -99,7 +107,8 @@ impl Ledger {
                     merged.accounts.push(id.clone());
                 }
                 Event::Row(id, row) => {
-                    self.apply_row(tx, entry.site, id, row);
+                    self.apply_row(entry.site, id, row);
+                    merged.rows.push(id.clone());
                     if self.receive(tx, entry.site, id) > 0 {
                         merged.accounts.push(id.clone());
                     }
@@ -124,10 +133,9 @@ impl Ledger {
         merged
     }
 
-    fn apply_row<V: View>(&mut self, tx: &mut Tx<'_, V>, site: Site, id: &AccountId, row: &Row) {
+    fn apply_row(&mut self, site: Site, id: &AccountId, row: &Row) {
         assert_ne!(site, self.site, "only this site writes its own rows");
         self.accounts.entry(id.clone()).or_default().rows.insert(site, row.clone());
-        tx.put(Write::Row(id.clone(), site, row.clone()));
     }
 }
 

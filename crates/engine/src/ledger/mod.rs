@@ -118,6 +118,11 @@ impl Ledger {
         let index = index.min(self.next_seq() - 1);
         let ack = self.acks.entry(region).or_default();
         *ack = (*ack).max(index);
+        self.raise_floor();
+    }
+
+    /// Recomputes the floor: the `ack_quorum`-th highest ack, or the own index when no other region is asked for.
+    pub(crate) fn raise_floor(&mut self) {
         let mut all: Vec<u64> = self.acks.values().copied().collect();
         all.sort_unstable_by(|a, b| b.cmp(a));
         let floor = match self.ack_quorum {

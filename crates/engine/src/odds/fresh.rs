@@ -49,6 +49,11 @@ impl Freshness {
         self.of(producer).map(|(_, e)| steady_ms.saturating_sub(e.alive_ms)).min()
     }
 
+    /// Everyone heard of since start.
+    pub(crate) fn producers(&self) -> impl Iterator<Item = &ProducerId> {
+        self.seen.keys().map(|(producer, _)| producer)
+    }
+
     /// Why a producer's odds are not sold here; `None` if they are.
     pub(crate) fn refusal(&self, producer: &ProducerId, steady_ms: u64, limit_ms: u64) -> Option<RejectCode> {
         if self.age_ms(producer, steady_ms).is_some_and(|age| age <= limit_ms) {
