@@ -69,7 +69,7 @@ impl Engine {
             market: leg.market.clone(),
             outcome: leg.outcome.clone(),
             odds: leg.odds,
-            version: market.version(),
+            version: market.version,
             price_dot: offer.dot,
         };
         if let Some(code) = self.leg_refusal(now, market, &leg.outcome) {
@@ -132,30 +132,32 @@ impl Engine {
 
 /// Hash of a wager's parsed body: what "the same request" means. Durability and waiting are no part of it.
 pub(crate) fn body_of(item: &WagerRequest) -> Hash16 {
-    let mut bytes = Vec::with_capacity(160);
-    let mut field = |text: &str| {
-        bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
-        bytes.extend_from_slice(text.as_bytes());
+    let mut bytes = Vec::with_capacity(256);
+    let mut field = |part: &[u8]| {
+        bytes.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend_from_slice(part);
     };
-    field(item.account.as_str());
+    field(item.account.as_str().as_bytes());
     field(&decimal(item.unit_stake));
-    field(&item.total_stake.map(decimal).unwrap_or_default());
-    field(item.client_ref.as_ref().map_or("", Text::as_str));
+    field(item.total_stake.map(decimal).as_ref().map_or(&[], |d| d.as_slice()));
+    field(item.client_ref.as_ref().map_or("", Text::as_str).as_bytes());
     field(match item.policy {
-        OddsPolicy::None => "none",
-        OddsPolicy::Higher => "higher",
-        OddsPolicy::Any => "any",
+        OddsPolicy::None => b"none",
+        OddsPolicy::Higher => b"higher",
+        OddsPolicy::Any => b"any",
     });
     for leg in &item.legs {
-        field(leg.market.as_str());
-        field(leg.outcome.as_str());
-        field(&format!("{}/{}", leg.odds.num(), leg.odds.den()));
+        field(leg.market.as_str().as_bytes());
+        field(leg.outcome.as_str().as_bytes());
+        field(&leg.odds.num().to_be_bytes());
+        field(&leg.odds.den().to_be_bytes());
     }
     hash16(&bytes)
 }
 
-fn decimal(d: Decimal) -> String {
-    d.normalize().to_string()
+/// Equal amounts have equal bytes, however many zeros they were written with.
+fn decimal(d: Decimal) -> [u8; 16] {
+    d.normalize().serialize()
 }
 
 pub(crate) fn malformed(field: &str, why: &str) -> Refusal {

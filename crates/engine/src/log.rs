@@ -1,8 +1,12 @@
 //! A site's log: what an entry holds, its bytes and its place in the hash chain.
 //! Knows encoding and chaining; knows no merge rules and no peers.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use crdt::{Hlc, Row, Site};
+use minicbor::decode::Decoder;
+use minicbor::encode::{Encoder, Write};
 use minicbor::{Decode, Encode};
 use model::{AccountId, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord, WagerState};
 
@@ -63,7 +67,7 @@ pub enum Event {
     Row(#[n(0)] AccountId, #[n(1)] Row),
     /// A wager was decided by its owner.
     #[n(2)]
-    Wager(#[n(0)] Box<WagerRecord>),
+    Wager(#[n(0)] SharedWager),
     /// A wager's money followed a result.
     #[n(3)]
     Settled(#[n(0)] Settled),
@@ -76,6 +80,22 @@ pub enum Event {
     /// Rights were granted on a request; the row of this entry carries them.
     #[n(6)]
     Grant(#[n(0)] Grant),
+}
+
+/// A wager record shared between the entry that carries it and the batch that stores it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SharedWager(pub Arc<WagerRecord>);
+
+impl<C> Encode<C> for SharedWager {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), minicbor::encode::Error<W::Error>> {
+        self.0.encode(e, ctx)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for SharedWager {
+    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
+        WagerRecord::decode(d, ctx).map(|record| Self(Arc::new(record)))
+    }
 }
 
 /// A settlement of one wager: absolute, so that a repeat is harmless.
@@ -141,7 +161,7 @@ impl Entry {
     /// # Errors
     /// [`EntryError::Undecodable`], also for bytes after its end.
     pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
-        let mut d = minicbor::Decoder::new(bytes);
+        let mut d = Decoder::new(bytes);
         let entry = d.decode().map_err(|e: minicbor::decode::Error| EntryError::Undecodable(e.to_string()))?;
         if d.position() == bytes.len() { Ok(entry) } else { Err(EntryError::Undecodable("bytes after its end".into())) }
     }

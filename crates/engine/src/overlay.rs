@@ -2,7 +2,6 @@
 //! input, see each other. Knows only which tables are read back through [`View`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,8 +16,9 @@ pub struct Overlay {
     wagers: BTreeMap<MintedId, Arc<WagerRecord>>,
     postings: BTreeMap<MintedId, Posting>,
     log: BTreeMap<(Site, u64), Bytes>,
-    account_wagers: BTreeSet<(AccountId, MintedId)>,
-    market_wagers: BTreeSet<(MarketKey, MintedId)>,
+    /// Indexes are written with every wager and hardly ever read before they are durable: unordered, sorted by a reader.
+    account_wagers: Vec<(AccountId, MintedId)>,
+    market_wagers: Vec<(MarketKey, MintedId)>,
     results: BTreeMap<MarketKey, BTreeMap<ResultScope, ResultRegister>>,
 }
 
@@ -36,10 +36,10 @@ impl Overlay {
                 self.log.insert((*site, *seq), bytes.clone());
             }
             Write::AccountWager(account, id) => {
-                self.account_wagers.insert((account.clone(), *id));
+                self.account_wagers.push((account.clone(), *id));
             }
             Write::MarketWager(market, id) => {
-                self.market_wagers.insert((market.clone(), *id));
+                self.market_wagers.push((market.clone(), *id));
             }
             Write::Result(market, scope, register) => {
                 self.results.entry(market.clone()).or_default().insert(scope.clone(), register.clone());
@@ -95,21 +95,16 @@ impl<V: View> View for Layered<'_, V> {
 
     fn market_wagers(&self, market: &MarketKey, after: Option<MintedId>, count_max: usize) -> Vec<MintedId> {
         let under = self.under.market_wagers(market, after, count_max);
-        let from = match after {
-            Some(id) => Bound::Excluded((market.clone(), id)),
-            None => Bound::Included((market.clone(), lowest_id())),
-        };
-        let over = self.over.market_wagers.range((from, Bound::Unbounded));
-        let over = over.take_while(|(m, _)| m == market).map(|(_, id)| *id);
+        let over = self.over.market_wagers.iter().filter(|(m, id)| m == market && after.is_none_or(|a| *id > a));
+        let over = over.map(|(_, id)| *id);
         let merged: BTreeSet<MintedId> = under.into_iter().chain(over).collect();
         merged.into_iter().take(count_max).collect()
     }
 
     fn account_wagers(&self, account: &AccountId, before: Option<MintedId>, count_max: usize) -> Vec<MintedId> {
         let under = self.under.account_wagers(account, before, count_max);
-        let mine = self.over.account_wagers.range((Bound::Included((account.clone(), lowest_id())), Bound::Unbounded));
-        let over = mine.take_while(|(a, _)| a == account).map(|(_, id)| *id);
-        let over = over.filter(|id| before.is_none_or(|b| *id < b));
+        let over = self.over.account_wagers.iter().filter(|(a, id)| a == account && before.is_none_or(|b| *id < b));
+        let over = over.map(|(_, id)| *id);
         let merged: BTreeSet<MintedId> = under.into_iter().chain(over).collect();
         merged.into_iter().rev().take(count_max).collect()
     }
@@ -121,9 +116,4 @@ impl<V: View> View for Layered<'_, V> {
         }
         all.into_iter().collect()
     }
-}
-
-/// An id below every minted one.
-fn lowest_id() -> MintedId {
-    MintedId::mint(0, 0, 0, 0)
 }

@@ -117,9 +117,8 @@ impl Engine {
                 return Look::Answered(WagerAnswer::Refused(refusal));
             }
         };
-        let certain = final_cut || self.nothing_elsewhere(&item.account);
         let at = self.time.stamp();
-        match self.ledger.place(tx, at, admitted, certain) {
+        match self.ledger.place(tx, at, admitted, final_cut) {
             Judged::Decided(record) => {
                 if record.is_accepted() {
                     self.stats.wagers_accepted += 1;
@@ -133,12 +132,6 @@ impl Engine {
             }
             Judged::Short { missing } => Look::Short { missing },
         }
-    }
-
-    /// This site is the account's home and knows of no rights anywhere else: what is missing here is missing.
-    fn nothing_elsewhere(&self, account: &AccountId) -> bool {
-        let home = self.ledger.account_head(account).map(|h| h.home);
-        home == Some(self.site) && self.ledger.elsewhere(account) == 0
     }
 
     fn short_answer(&mut self, item: &WagerRequest) -> WagerAnswer {

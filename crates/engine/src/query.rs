@@ -65,7 +65,7 @@ impl Engine {
             producer: market.current_producer().cloned(),
             sellable: refusal.is_none(),
             refusal,
-            version: market.version(),
+            version: market.version,
             outcomes,
             exchange: market.exchange.as_ref().and_then(exchange_view),
             definition,

@@ -48,10 +48,10 @@ impl Ledger {
                 }
                 Event::Row(id, row) => self.check_row(entry.site, id, row)?,
                 Event::Wager(record) => {
-                    if !decided.insert(record.id) {
-                        return refused(format!("wager {} is decided twice in one entry", record.id));
+                    if !decided.insert(record.0.id) {
+                        return refused(format!("wager {} is decided twice in one entry", record.0.id));
                     }
-                    check_wager(tx, entry.site, entry.seq, record)?;
+                    check_wager(tx, entry.site, entry.seq, &record.0)?;
                 }
                 Event::Settled(settled) => check_settled(tx, entry, settled)?,
                 Event::Posting(posting) => {
@@ -114,8 +114,8 @@ impl Ledger {
                     }
                 }
                 Event::Wager(record) => {
-                    tx.put(Write::AccountWager(record.account.clone(), record.id));
-                    tx.put(Write::Wager(Arc::new(WagerRecord::clone(record))));
+                    tx.put(Write::AccountWager(record.0.account.clone(), record.0.id));
+                    tx.put(Write::Wager(Arc::clone(&record.0)));
                 }
                 Event::Settled(settled) => apply_settled(tx, entry, settled),
                 Event::Posting(posting) => tx.put(Write::Posting(posting.clone())),
@@ -155,7 +155,7 @@ fn check_wager<V: View>(tx: &Tx<'_, V>, site: Site, seq: u64, record: &WagerReco
 
 fn check_settled<V: View>(tx: &Tx<'_, V>, entry: &Entry, settled: &Settled) -> Result<(), EntryError> {
     let refused = |why: String| Err(EntryError::Refused(why));
-    let decided_here = |e: &Event| matches!(e, Event::Wager(r) if r.id == settled.id);
+    let decided_here = |e: &Event| matches!(e, Event::Wager(r) if r.0.id == settled.id);
     let Some(known) = tx.wager(settled.id) else {
         return if entry.events.iter().any(decided_here) {
             Ok(())

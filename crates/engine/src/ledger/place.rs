@@ -10,7 +10,7 @@ use model::{
 };
 
 use super::Ledger;
-use crate::log::Event;
+use crate::log::{Event, SharedWager};
 use crate::port::{View, Write};
 use crate::tx::Tx;
 
@@ -47,18 +47,28 @@ impl Ledger {
             return Judged::Decided(self.record(tx, at, wager, Decision::Rejected(problems)));
         }
         let stake = wager.stake.minor();
-        let spendable = self.spendable(&wager.account);
-        if stake <= spendable {
-            let row = self.own_row(tx, &wager.account);
+        let row = self.accounts.get_mut(&wager.account).and_then(|a| a.rows.get_mut(&self.site));
+        if let Some(row) = row
+            && row.free() >= i128::from(stake)
+        {
             row.stk = row.stk.checked_add(stake).expect("stakes of one account fit 64 bits");
             assert!(row.free() >= 0, "a stake was taken from rights that are not there");
+            tx.rows.insert(wager.account.clone());
             return Judged::Decided(self.record(tx, at, wager, Decision::Accepted));
         }
-        if final_cut && spendable.saturating_add(self.elsewhere(&wager.account)) < stake {
+        let spendable = self.spendable(&wager.account);
+        let certain = final_cut || self.nothing_elsewhere(&wager.account);
+        if certain && spendable.saturating_add(self.elsewhere(&wager.account)) < stake {
             let problems = vec![Problem { leg: None, code: RejectCode::InsufficientFunds, odds: None }];
             return Judged::Decided(self.record(tx, at, wager, Decision::Rejected(problems)));
         }
         Judged::Short { missing: stake - spendable }
+    }
+
+    /// This site is the account's home and knows of no rights anywhere else: what is missing here is missing.
+    fn nothing_elsewhere(&self, account: &AccountId) -> bool {
+        let home = self.account_head(account).map(|h| h.home);
+        home == Some(self.site) && self.elsewhere(account) == 0
     }
 
     fn record<V: View>(&self, tx: &mut Tx<'_, V>, at: Hlc, wager: Admitted, decision: Decision) -> Arc<WagerRecord> {
@@ -87,7 +97,7 @@ impl Ledger {
                 tx.put(Write::MarketWager(leg.market.clone(), record.id));
             }
         }
-        tx.events.push(Event::Wager(Box::new(WagerRecord::clone(&record))));
+        tx.events.push(Event::Wager(SharedWager(Arc::clone(&record))));
         record
     }
 }

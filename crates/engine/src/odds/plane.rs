@@ -22,6 +22,8 @@ pub struct Market {
     pub prices: BTreeMap<OutcomeKey, Register<ProducerId, Price>>,
     /// Results as far as they close it or a selection of it.
     pub resulted: BTreeMap<ResultScope, ResultRegister>,
+    /// Newest hybrid time of any write that ever changed it here: the version that a wager records.
+    pub(crate) version: Hlc,
     /// The exchange ladder, in the region where its stream enters.
     pub(crate) exchange: Option<Exchange>,
 }
@@ -137,6 +139,9 @@ impl Plane {
             _ => return None,
         };
         if joined == Joined::Changed {
+            if let Some(market) = key.market().and_then(|m| self.markets.get_mut(m)) {
+                market.version = market.version.max(value.newest());
+            }
             self.reindex(key, &before, &after);
         }
         Some(joined)

@@ -2,7 +2,7 @@
 //! The one code that admission, market views and `sellable` share. Knows no money and no freshness of links; a
 //! producer's liveness is told to it.
 
-use crdt::{Dot, Hlc};
+use crdt::Dot;
 use model::{
     MarketStatus, Odds, OddsPolicy, OutcomeKey, OutcomeResult, ProducerId, RejectCode, ResultScope, SettlementCall,
 };
@@ -55,13 +55,6 @@ impl Market {
         let current = || self.current_producer().and_then(|p| self.definition.feeds.get(p)).map(|s| &s.value);
         let newest = || self.definition.feeds.values().max_by_key(|s| (s.time_ms, s.seq)).map(|s| &s.value);
         operator.or_else(current).or_else(newest)
-    }
-
-    /// Newest hybrid time of any of its registers: the version that a wager records.
-    pub(crate) fn version(&self) -> Hlc {
-        let prices = self.prices.values().map(crdt::Register::newest);
-        let results = self.resulted.values().map(crdt::Register::newest);
-        prices.chain(results).chain([self.status.newest(), self.definition.newest()]).max().unwrap_or_default()
     }
 
     /// The price on offer of an outcome.
