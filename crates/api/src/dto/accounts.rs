@@ -1,0 +1,177 @@
+//! Accounts and deposits, both ways.
+
+use model::{AccountId, AccountView, Currency, MintedId, Posting};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::config::ApiConfig;
+use crate::dto::shown::{Shown, Time};
+use crate::strict::{self, Body, Faults, Str};
+
+/// Opens an account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = OpenAccount)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OpenIn<'a> {
+    /// ISO 4217 code, for good.
+    #[serde(borrow)]
+    #[schema(value_type = String, required, example = "GBP")]
+    currency: Option<Str<'a>>,
+    #[schema(ignore)]
+    brand: Option<Str<'a>>,
+    #[schema(ignore)]
+    licence: Option<Str<'a>>,
+    #[schema(ignore)]
+    person: Option<Str<'a>>,
+}
+
+/// Reads the currency.
+pub(crate) struct OpenBody;
+
+impl Body for OpenBody {
+    type In<'a> = OpenIn<'a>;
+    type Parsed = Currency;
+
+    fn parse(input: OpenIn<'_>, faults: &mut Faults) -> Option<Currency> {
+        for (field, given) in [("brand", input.brand), ("licence", input.licence), ("person", input.person)] {
+            if given.is_some() {
+                faults.add_as("unsupported", field, "is not kept yet; leave it out");
+            }
+        }
+        faults.need("currency", input.currency.as_ref(), Currency::new)
+    }
+}
+
+/// Credits money, once per id.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Deposit)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DepositIn<'a> {
+    /// Minted id (`POST /v1/ids?for=posting`).
+    #[serde(borrow)]
+    #[schema(value_type = String, required)]
+    id: Option<Str<'a>>,
+    /// In the account's currency.
+    #[schema(value_type = String, required, example = "10.50")]
+    amount: Option<Str<'a>>,
+    #[schema(ignore)]
+    provider: Option<Str<'a>>,
+    #[schema(ignore)]
+    provider_ref: Option<Str<'a>>,
+}
+
+/// Reads id and amount.
+pub(crate) struct DepositBody;
+
+impl Body for DepositBody {
+    type In<'a> = DepositIn<'a>;
+    type Parsed = (MintedId, Decimal);
+
+    fn parse(input: DepositIn<'_>, faults: &mut Faults) -> Option<(MintedId, Decimal)> {
+        let mut by_reference = false;
+        for (field, given) in [("provider", input.provider), ("provider_ref", input.provider_ref)] {
+            if given.is_some() {
+                by_reference = true;
+                faults.add_as("unsupported", field, "deposits by a provider's reference are not offered yet; use id");
+            }
+        }
+        let amount = faults.need("amount", input.amount.as_ref(), strict::amount);
+        if by_reference && input.id.is_none() {
+            return None;
+        }
+        let id = faults.need("id", input.id.as_ref(), MintedId::parse);
+        Some((id?, amount?))
+    }
+}
+
+/// An account as this region knows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Account)]
+pub(crate) struct AccountOut<'a> {
+    account: &'a str,
+    currency: &'a str,
+    /// Free money everywhere, in transfer included.
+    balance: String,
+    /// What a wager may take here at once.
+    spendable_here: String,
+    /// What a wager may take here if it waits for money from elsewhere.
+    spendable_with_wait: String,
+    /// Reserved for open wagers, everywhere.
+    reserved: String,
+    /// On its way between regions.
+    in_transfer: String,
+    debt: String,
+    /// The region where its rights are kept.
+    home: String,
+    shares: Vec<ShareOut>,
+}
+
+/// One region's share of an account.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Share)]
+pub(crate) struct ShareOut {
+    region: String,
+    /// `region.incarnation.shard`.
+    #[schema(value_type = String)]
+    site: Shown<String>,
+    /// May be negative while something is on its way.
+    free: String,
+    reserved: String,
+}
+
+impl<'a> AccountOut<'a> {
+    pub(crate) fn of(view: &'a AccountView, config: &ApiConfig) -> Self {
+        let money = |minor| view.currency.format(minor);
+        let share = |s: &model::ShareView| ShareOut {
+            region: config.region(s.site.region),
+            site: Shown(s.site.to_string()),
+            free: money(s.free),
+            reserved: money(s.reserved),
+        };
+        Self {
+            account: view.account.as_str(),
+            currency: view.currency.code(),
+            balance: money(view.balance),
+            spendable_here: money(view.spendable_here),
+            spendable_with_wait: money(view.spendable_with_wait),
+            reserved: money(view.reserved),
+            in_transfer: money(view.in_transfer),
+            debt: money(view.debt),
+            home: config.region(view.home.region),
+            shares: view.shares.iter().map(share).collect(),
+        }
+    }
+}
+
+/// A decided deposit.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Posted)]
+pub(crate) struct PostedOut<'a> {
+    #[schema(value_type = String)]
+    id: Shown<MintedId>,
+    #[schema(value_type = String)]
+    account: Shown<&'a AccountId>,
+    amount: String,
+    currency: &'a str,
+    /// Always `posted`.
+    status: &'static str,
+    /// The region that posted it.
+    region: String,
+    #[schema(value_type = String, format = DateTime)]
+    posted_at: Time,
+}
+
+impl<'a> PostedOut<'a> {
+    pub(crate) fn of(posting: &'a Posting, currency: &'a Currency, config: &ApiConfig) -> Self {
+        Self {
+            id: Shown(posting.id),
+            account: Shown(&posting.account),
+            amount: currency.format(i128::from(posting.amount.minor())),
+            currency: currency.code(),
+            status: "posted",
+            region: config.region(posting.site.region),
+            posted_at: Time(posting.at.ms()),
+        }
+    }
+}

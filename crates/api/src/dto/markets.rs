@@ -1,0 +1,280 @@
+//! Markets: made by hand, read as they are sold here, and the results an operator gives.
+
+use model::limits::OUTCOMES_MAX;
+use model::{
+    Definition, EventKey, MarketStatus, MarketView, OutcomeDef, OutcomeKey, OutcomeResult, OutcomeView, RejectCode,
+    ResultScope, ResultWrite, Text,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::dto::exchange::ExchangeOut;
+use crate::dto::shown::{Display3, Shown, Time};
+use crate::strict::{self, Body, Faults, List, Obj, Str};
+
+/// Longest name for people, in bytes.
+const NAME_BYTES_MAX: usize = 1_024;
+
+/// A market made by hand: it belongs to this region's desk.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = MarketDraft)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MarketIn<'a> {
+    /// Name for people.
+    #[serde(borrow)]
+    #[schema(value_type = String, required)]
+    name: Option<Str<'a>>,
+    /// Event key.
+    #[schema(value_type = String, required)]
+    event: Option<Str<'a>>,
+    #[schema(value_type = Option<String>)]
+    sport: Option<Str<'a>>,
+    /// Scheduled start.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    start: Option<Str<'a>>,
+    /// Whether the event is under way.
+    in_play: Option<bool>,
+    /// Delay in play, in ms; shown, not applied yet.
+    bet_delay_ms: Option<u32>,
+    /// `active` (default), `inactive` or `suspended`.
+    #[schema(value_type = Option<String>)]
+    status: Option<Str<'a>>,
+    /// In display order, at least one.
+    #[schema(value_type = Vec<OutcomeIn<'a>>, required)]
+    outcomes: Option<List<Obj<OutcomeIn<'a>>, OUTCOMES_MAX>>,
+}
+
+/// An outcome of a market made by hand.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = OutcomeDraft)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OutcomeIn<'a> {
+    /// Outcome key.
+    #[serde(borrow)]
+    #[schema(value_type = String, required)]
+    outcome: Option<Str<'a>>,
+    /// Name for people.
+    #[schema(value_type = Option<String>)]
+    name: Option<Str<'a>>,
+}
+
+/// Reads a definition and the desk's status.
+pub(crate) struct MarketBody;
+
+impl Body for MarketBody {
+    type In<'a> = MarketIn<'a>;
+    type Parsed = (Definition, MarketStatus);
+
+    fn parse(input: MarketIn<'_>, faults: &mut Faults) -> Option<(Definition, MarketStatus)> {
+        let name = faults.need("name", input.name.as_ref(), name);
+        let event = faults.need("event", input.event.as_ref(), EventKey::new);
+        let sport = faults.may("sport", input.sport.as_ref(), self::name);
+        let start_ms = faults.may("start", input.start.as_ref(), strict::time);
+        let status = faults.may("status", input.status.as_ref(), desk_status);
+        let outcomes = outcomes(input.outcomes, faults);
+        let definition = Definition {
+            name: name?,
+            event: event?,
+            sport: sport?.unwrap_or_else(|| Text::new("")),
+            start_ms: start_ms?.unwrap_or(0),
+            in_play: input.in_play.unwrap_or(false),
+            bet_delay_ms: input.bet_delay_ms.unwrap_or(0),
+            outcomes: outcomes?,
+            exchange: false,
+        };
+        Some((definition, status?.unwrap_or(MarketStatus::Active)))
+    }
+}
+
+fn outcomes(input: Option<List<Obj<OutcomeIn<'_>>, OUTCOMES_MAX>>, faults: &mut Faults) -> Option<Vec<OutcomeDef>> {
+    let Some(List(input)) = input else {
+        faults.add("outcomes", "is missing");
+        return None;
+    };
+    if input.is_empty() {
+        faults.add("outcomes", "is empty");
+        return None;
+    }
+    let mut known = std::collections::BTreeSet::new();
+    let read = |(n, Obj(outcome)): (usize, Obj<OutcomeIn<'_>>)| {
+        faults.below(format_args!("outcomes[{n}]"), |faults| {
+            let key = faults.need("outcome", outcome.outcome.as_ref(), OutcomeKey::new);
+            let name = faults.may("name", outcome.name.as_ref(), name);
+            let (key, name) = (key?, name?.unwrap_or_else(|| Text::new("")));
+            if !known.insert(key.clone()) {
+                faults.add("outcome", "stands twice in this market");
+            }
+            Some(OutcomeDef { key, name })
+        })
+    };
+    let outcomes: Vec<Option<OutcomeDef>> = input.into_iter().enumerate().map(read).collect();
+    outcomes.into_iter().collect()
+}
+
+fn name(text: &str) -> Result<Text, &'static str> {
+    if text.len() > NAME_BYTES_MAX { Err("is longer than 1024 bytes") } else { Ok(Text::new(text)) }
+}
+
+fn desk_status(text: &str) -> Result<MarketStatus, &'static str> {
+    match text {
+        "active" => Ok(MarketStatus::Active),
+        "inactive" => Ok(MarketStatus::Inactive),
+        "suspended" => Ok(MarketStatus::Suspended),
+        _ => Err("is none of active, inactive, suspended"),
+    }
+}
+
+/// An operator's results: they beat those of feeds.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Results)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResultsIn<'a> {
+    /// At least one, each outcome once.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<ResultIn<'a>>, required)]
+    results: Option<List<Obj<ResultIn<'a>>, OUTCOMES_MAX>>,
+}
+
+/// What happened to one outcome.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Result)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResultIn<'a> {
+    /// Outcome key, or `*` for all of the market.
+    #[serde(borrow)]
+    #[schema(value_type = String, required)]
+    outcome: Option<Str<'a>>,
+    /// `won`, `lost`, `void`, `withdrawn`, `open` (no result, whatever feeds say) or `none` (feeds count again).
+    #[schema(value_type = String, required)]
+    result: Option<Str<'a>>,
+}
+
+/// Reads results.
+pub(crate) struct ResultsBody;
+
+impl Body for ResultsBody {
+    type In<'a> = ResultsIn<'a>;
+    type Parsed = Vec<ResultWrite>;
+
+    fn parse(input: ResultsIn<'_>, faults: &mut Faults) -> Option<Vec<ResultWrite>> {
+        let list = input.results.map(|list| list.0).filter(|list| !list.is_empty());
+        let Some(list) = list else {
+            faults.add("results", "is missing or empty");
+            return None;
+        };
+        let mut known = std::collections::BTreeSet::new();
+        let read = |(n, Obj(item)): (usize, Obj<ResultIn<'_>>)| {
+            faults.below(format_args!("results[{n}]"), |faults| {
+                let scope = faults.need("outcome", item.outcome.as_ref(), scope);
+                let result = faults.need("result", item.result.as_ref(), result);
+                let (scope, result) = (scope?, result?);
+                if !known.insert(scope.clone()) {
+                    faults.add("outcome", "stands twice in this call");
+                }
+                Some(ResultWrite { scope, result })
+            })
+        };
+        let results: Vec<Option<ResultWrite>> = list.into_iter().enumerate().map(read).collect();
+        results.into_iter().collect()
+    }
+}
+
+fn scope(text: &str) -> Result<ResultScope, model::KeyError> {
+    if text == "*" { Ok(ResultScope::Market) } else { OutcomeKey::new(text).map(ResultScope::Outcome) }
+}
+
+fn result(text: &str) -> Result<OutcomeResult, &'static str> {
+    use OutcomeResult::{Lost, None, Open, Void, Withdrawn, Won};
+    let named = [Won, Lost, Void, Withdrawn, Open, None].into_iter().find(|r| r.name() == text);
+    named.ok_or("is none of won, lost, void, withdrawn, open, none")
+}
+
+/// A market as this region sells it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Market)]
+pub(crate) struct MarketOut<'a> {
+    market: &'a str,
+    name: &'a str,
+    event: &'a str,
+    sport: &'a str,
+    /// Scheduled start; null when unknown.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    start: Option<Time>,
+    in_play: bool,
+    /// Delay in play, in ms; shown, not applied yet.
+    bet_delay_ms: u32,
+    /// `active`, `inactive`, `suspended`, `handed_over`, `settled` or `cancelled`.
+    status: &'static str,
+    /// Whether an operator holds it suspended.
+    held: bool,
+    /// The producer it follows.
+    producer: Option<&'a str>,
+    /// Whether anything of it is sold here now.
+    sellable: bool,
+    /// Reject code, if nothing is.
+    refusal: Option<&'static str>,
+    /// Newest hybrid time of its values; greater is newer.
+    #[schema(value_type = String)]
+    version: Shown<u64>,
+    outcomes: Vec<OutcomeOut<'a>>,
+    /// Only where its exchange stream enters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exchange: Option<ExchangeOut<'a>>,
+}
+
+/// An outcome as this region sells it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Outcome)]
+pub(crate) struct OutcomeOut<'a> {
+    outcome: &'a str,
+    name: &'a str,
+    /// Whether a wager on it would pass admission now.
+    sellable: bool,
+    /// Reject code, if not.
+    refusal: Option<&'static str>,
+    /// Odds on offer in their shortest exact form.
+    #[schema(value_type = Option<String>)]
+    odds: Option<Shown<model::Odds>>,
+    display: Option<Display3>,
+    /// Whether an operator pinned them.
+    pinned: bool,
+    result: Option<&'static str>,
+}
+
+impl<'a> MarketOut<'a> {
+    pub(crate) fn of(view: &'a MarketView) -> Self {
+        let what = &view.definition;
+        Self {
+            market: view.market.as_str(),
+            name: what.name.as_str(),
+            event: what.event.as_str(),
+            sport: what.sport.as_str(),
+            start: (what.start_ms > 0).then_some(Time(what.start_ms)),
+            in_play: what.in_play,
+            bet_delay_ms: what.bet_delay_ms,
+            status: view.status.name(),
+            held: view.held,
+            producer: view.producer.as_ref().map(model::ProducerId::as_str),
+            sellable: view.sellable,
+            refusal: view.refusal.map(RejectCode::name),
+            version: Shown(view.version.0),
+            outcomes: view.outcomes.iter().map(OutcomeOut::of).collect(),
+            exchange: view.exchange.as_ref().map(ExchangeOut::of),
+        }
+    }
+}
+
+impl<'a> OutcomeOut<'a> {
+    fn of(view: &'a OutcomeView) -> Self {
+        Self {
+            outcome: view.key.as_str(),
+            name: view.name.as_str(),
+            sellable: view.sellable,
+            refusal: view.refusal.map(RejectCode::name),
+            odds: view.odds.map(Shown),
+            display: view.odds.map(Display3::of),
+            pinned: view.pinned,
+            result: view.result.map(OutcomeResult::name),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The JSON shapes of the contract, both ways. Reading checks every value; writing borrows from the node's answers.
+//! Knows no routes and no status codes, except where a body carries one (batch items).
+
+pub(crate) mod accounts;
+pub(crate) mod admin;
+pub(crate) mod exchange;
+pub(crate) mod ids;
+pub(crate) mod markets;
+pub(crate) mod odds;
+pub(crate) mod producers;
+pub(crate) mod reports;
+pub(crate) mod shown;
+pub(crate) mod wager_views;
+pub(crate) mod wagers;

@@ -1,0 +1,290 @@
+//! Wagers as they are answered: decisions, batch items, and what GET knows. Written straight from the records.
+
+use model::{Decision, LegTaken, MintedId, Problem as Why, WagerAnswer, WagerRecord, WagerView};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::config::ApiConfig;
+use crate::dto::shown::{Display3, Shown, Time};
+use crate::problem::{Problem, ProblemBody};
+
+/// A decision, final.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Decision)]
+pub(crate) struct DecisionOut<'a> {
+    #[schema(value_type = String)]
+    id: Shown<MintedId>,
+    /// `accepted` or `rejected`.
+    status: &'static str,
+    /// Always true: a decision never changes.
+    r#final: bool,
+    /// False only for `id_expired`, which is final without a record.
+    recorded: bool,
+    #[serde(flatten)]
+    taken: Option<TakenOut<'a>>,
+    /// Why it was rejected, for all legs at once.
+    problems: Vec<WhyOut>,
+}
+
+/// What was decided upon.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Taken)]
+pub(crate) struct TakenOut<'a> {
+    account: &'a str,
+    /// ISO 4217 code.
+    currency: &'a str,
+    /// Bets in it.
+    lines: usize,
+    total_stake: String,
+    /// What it pays if every leg wins, stake included.
+    potential_payout: String,
+    /// The region that decided.
+    region: String,
+    /// Time of the decision.
+    #[schema(value_type = String, format = DateTime)]
+    placed_at: Time,
+    /// Legs with the odds taken; of a rejected wager the odds asked for.
+    legs: Vec<LegOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_ref: Option<&'a str>,
+}
+
+/// A leg as taken.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LegTaken)]
+pub(crate) struct LegOut<'a> {
+    market: &'a str,
+    outcome: &'a str,
+    /// Shortest exact form.
+    #[schema(value_type = String)]
+    odds: Shown<model::Odds>,
+    display: Display3,
+}
+
+/// Why a leg, or the wager as a whole, was rejected.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WagerProblem)]
+pub(crate) struct WhyOut {
+    /// Index of the leg; null speaks of the wager.
+    leg: Option<u8>,
+    /// Reject code.
+    code: &'static str,
+    /// Odds on offer, where they moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    odds: Option<Shown<model::Odds>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display: Option<Display3>,
+}
+
+impl<'a> DecisionOut<'a> {
+    pub(crate) fn of(record: &'a WagerRecord, config: &ApiConfig) -> Self {
+        let (status, problems) = match &record.decision {
+            Decision::Accepted => ("accepted", &[][..]),
+            Decision::Rejected(problems) => ("rejected", problems.as_slice()),
+        };
+        let taken = TakenOut {
+            account: record.account.as_str(),
+            currency: record.currency.code(),
+            // One leg is one line; more legs arrive with systems.
+            lines: record.legs.len().min(1),
+            total_stake: record.currency.format(i128::from(record.stake.minor())),
+            potential_payout: record.currency.format(i128::from(record.potential_payout())),
+            region: config.region(record.owner.region),
+            placed_at: Time(record.placed_at.ms()),
+            legs: record.legs.iter().map(LegOut::of).collect(),
+            client_ref: record.client_ref.as_ref().map(model::Text::as_str),
+        };
+        Self {
+            id: Shown(record.id),
+            status,
+            r#final: true,
+            recorded: true,
+            taken: Some(taken),
+            problems: problems.iter().map(WhyOut::of).collect(),
+        }
+    }
+
+    /// The id's time is over: no record, and there never will be one.
+    pub(crate) fn expired(id: MintedId) -> Self {
+        let code = model::RejectCode::IdExpired.name();
+        Self {
+            id: Shown(id),
+            status: "rejected",
+            r#final: true,
+            recorded: false,
+            taken: None,
+            problems: vec![WhyOut { leg: None, code, odds: None, display: None }],
+        }
+    }
+}
+
+impl<'a> LegOut<'a> {
+    fn of(leg: &'a LegTaken) -> Self {
+        Self {
+            market: leg.market.as_str(),
+            outcome: leg.outcome.as_str(),
+            odds: Shown(leg.odds),
+            display: Display3::of(leg.odds),
+        }
+    }
+}
+
+impl WhyOut {
+    fn of(why: &Why) -> Self {
+        Self { leg: why.leg, code: why.code.name(), odds: why.odds.map(Shown), display: why.odds.map(Display3::of) }
+    }
+}
+
+/// Answers to a batch, in order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WagerBatchAnswer)]
+pub(crate) struct BatchOut<'a> {
+    pub(crate) items: Vec<ItemOut<'a>>,
+}
+
+/// One answer of a batch: what the single call would have said.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WagerBatchItem)]
+pub(crate) struct ItemOut<'a> {
+    /// Status code of the single call.
+    pub(crate) http_status: u16,
+    /// Whether it had been decided before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) replayed: bool,
+    /// A decision, or a problem.
+    pub(crate) body: ItemBody<'a>,
+}
+
+/// Body of a batch item.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WagerBatchBody)]
+#[serde(untagged)]
+pub(crate) enum ItemBody<'a> {
+    /// Decided.
+    Decision(DecisionOut<'a>),
+    /// Not decided.
+    Problem(ProblemBody),
+}
+
+impl<'a> ItemOut<'a> {
+    /// The answer to one wager.
+    pub(crate) fn of(id: MintedId, answer: &'a WagerAnswer, config: &ApiConfig) -> Self {
+        match answer {
+            WagerAnswer::Decided { record, replayed } => {
+                let http_status = if record.is_accepted() && !replayed { 201 } else { 200 };
+                let body = ItemBody::Decision(DecisionOut::of(record, config));
+                Self { http_status, replayed: *replayed, body }
+            }
+            WagerAnswer::Refused(model::Refusal::IdExpired) => {
+                Self { http_status: 200, replayed: false, body: ItemBody::Decision(DecisionOut::expired(id)) }
+            }
+            WagerAnswer::Refused(why) => {
+                Self::problem(crate::refusal::problem(why, crate::refusal::Concern::Decision, config))
+            }
+        }
+    }
+
+    pub(crate) fn problem(problem: Problem) -> Self {
+        let http_status = problem.status().as_u16();
+        Self { http_status, replayed: false, body: ItemBody::Problem(problem.into_body()) }
+    }
+}
+
+/// What is known of a wager id.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WagerView)]
+pub(crate) struct WagerOut<'a> {
+    #[schema(value_type = String)]
+    id: Shown<MintedId>,
+    /// `accepted`, `rejected`, `pending`, `not_placed` or `unknown`.
+    status: &'static str,
+    /// Whether this can never change any more (the state of an accepted wager still moves).
+    definitive: bool,
+    /// The region that decides this id.
+    owner: String,
+    #[serde(flatten)]
+    known: Option<KnownOut<'a>>,
+}
+
+/// A decided wager and how it stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WagerKnown)]
+pub(crate) struct KnownOut<'a> {
+    r#final: bool,
+    #[serde(flatten)]
+    taken: Option<TakenOut<'a>>,
+    problems: Vec<WhyOut>,
+    /// `open`, `won`, `lost` or `void`; only of an accepted wager.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    /// Paid out so far, net of clawbacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid: Option<String>,
+    /// What happened to it, oldest first.
+    events: Vec<EventOut>,
+}
+
+/// Something that happened to a wager.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WagerEvent)]
+pub(crate) struct EventOut {
+    /// `placed`, `rejected`, `settled` or `reopened`.
+    event: &'static str,
+    #[schema(value_type = String, format = DateTime)]
+    at: Time,
+    /// Site log index of the decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<u64>,
+    /// Number of the settlement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    /// State it led to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    /// Paid out so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid: Option<String>,
+}
+
+impl<'a> WagerOut<'a> {
+    pub(crate) fn of(id: MintedId, view: &'a WagerView, config: &ApiConfig) -> Self {
+        let (status, definitive, owner, known) = match view {
+            WagerView::Known(record) => {
+                let decision = DecisionOut::of(record, config);
+                let status = decision.status;
+                (status, true, record.owner.region, Some(KnownOut::of(record, decision)))
+            }
+            WagerView::NotPlaced { definitive } => ("not_placed", *definitive, id.region(), None),
+            WagerView::Unknown { owner } => ("unknown", false, *owner, None),
+        };
+        Self { id: Shown(id), status, definitive, owner: config.region(owner), known }
+    }
+}
+
+impl<'a> KnownOut<'a> {
+    fn of(record: &WagerRecord, decision: DecisionOut<'a>) -> Self {
+        let accepted = record.is_accepted();
+        let paid = accepted.then(|| record.currency.format(i128::from(record.paid.minor())));
+        let state = accepted.then(|| record.state.name());
+        let mut events = vec![EventOut {
+            event: if accepted { "placed" } else { "rejected" },
+            at: Time(record.placed_at.ms()),
+            entry: Some(record.entry),
+            version: None,
+            state: None,
+            paid: None,
+        }];
+        if record.settled_version > 0 {
+            events.push(EventOut {
+                event: if record.state == model::WagerState::Open { "reopened" } else { "settled" },
+                at: Time(record.settled_at.ms()),
+                entry: None,
+                version: Some(record.settled_version),
+                state,
+                paid: paid.clone(),
+            });
+        }
+        Self { r#final: decision.r#final, taken: decision.taken, problems: decision.problems, state, paid, events }
+    }
+}

@@ -1,0 +1,11 @@
+//! The calls, one file an area. A handler reads, asks the node once, and writes; it decides nothing.
+
+pub(crate) mod accounts;
+pub(crate) mod admin;
+pub(crate) mod feeds;
+pub(crate) mod health;
+pub(crate) mod ids;
+pub(crate) mod markets;
+pub(crate) mod odds;
+pub(crate) mod producers;
+pub(crate) mod wagers;

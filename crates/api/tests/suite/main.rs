@@ -1,0 +1,16 @@
+//! The HTTP contract over a scripted node: what is read, what is asked, what is written. No engine, no disk.
+#![allow(missing_docs, clippy::indexing_slicing, clippy::unwrap_used, reason = "test code")]
+
+mod accounts;
+mod admin;
+mod bad_bodies;
+mod contract;
+mod feeds;
+mod ids;
+mod markets;
+mod odds;
+mod refusals;
+mod serving;
+mod support;
+mod tokens;
+mod wagers;
