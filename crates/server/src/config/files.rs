@@ -1,0 +1,167 @@
+//! The keys of the two configuration files, with their defaults. `schemas/region.schema.json` is generated from here.
+//! Decides nothing about whether values fit together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The regions of a cluster; the same file for all of them.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TopologyFile {
+    /// Name of the cluster: lowercase letters, digits and `-`, at most 40. Regions of another cluster are refused.
+    pub(crate) cluster: String,
+    /// Regions other than the writer that must hold an entry before it counts as acknowledged. Must be below the
+    /// number of regions; 0 with one region.
+    #[serde(default)]
+    pub(crate) ack_quorum: Option<usize>,
+    /// Odds older than this are not sold, ms; 100 to 3,600,000.
+    #[serde(default = "freshness_ms")]
+    pub(crate) freshness_ms: u64,
+    /// Longest silence between two reports of progress to a peer, ms; 10 to 10,000.
+    #[serde(default = "gossip_ms")]
+    pub(crate) gossip_ms: u64,
+    /// All regions.
+    pub(crate) regions: Vec<RegionEntry>,
+}
+
+/// One region of the topology.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegionEntry {
+    /// Number, 1 to 4095; never reused for another region.
+    pub(crate) number: u16,
+    /// Name, as in account names (`anna@eu-west`): lowercase letters, digits and `-`, at most 40.
+    pub(crate) name: String,
+    /// Where the other regions find it, `host:port` (UDP).
+    pub(crate) gossip: String,
+    /// Where clients find it, `http://host:port` or `https://host`.
+    pub(crate) http: String,
+}
+
+/// One region's own file.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegionFile {
+    /// Which region of the topology this is.
+    pub(crate) region: String,
+    /// The topology file; relative to this file.
+    pub(crate) topology: PathBuf,
+    /// Data directory; relative to this file. Created when it is not there.
+    pub(crate) data_dir: PathBuf,
+    /// The HTTP listener.
+    pub(crate) http: HttpTable,
+    /// The listener for other regions. May be absent in a cluster of one region.
+    #[serde(default)]
+    pub(crate) gossip: Option<GossipTable>,
+    /// Bounds; every one has a default.
+    #[serde(default)]
+    pub(crate) limits: LimitsTable,
+    /// Sizes of the store; every one has a default.
+    #[serde(default)]
+    pub(crate) store: StoreTable,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HttpTable {
+    /// Address and port, such as `127.0.0.1:8101`. Any other than loopback needs `--insecure-http`.
+    pub(crate) listen: SocketAddr,
+    /// Origins whose pages may call this region, such as `https://desk.example`.
+    #[serde(default)]
+    pub(crate) cors_origins: Vec<String>,
+}
+
+/// `[gossip]`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GossipTable {
+    /// Address and port (UDP), such as `127.0.0.1:9101`.
+    pub(crate) listen: SocketAddr,
+    /// The cluster's authority, PEM; relative to this file. `stakehold certs` makes all three.
+    pub(crate) ca: PathBuf,
+    /// This region's certificate, PEM; relative to this file.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM; relative to this file.
+    pub(crate) key: PathBuf,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsTable {
+    /// Requests that wait before the engine; more are answered 503 `overloaded`. 1 to 1,000,000.
+    pub(crate) queue_depth_max: usize,
+    /// HTTP connections served at a time. 1 to 1,000,000.
+    pub(crate) connections_max: usize,
+    /// Longest body of a single request, bytes. 1,024 to 1 GiB.
+    pub(crate) body_bytes_max: usize,
+    /// Longest body of a batch or a feed call, bytes; at least `body_bytes_max`, at most 1 GiB.
+    pub(crate) bulk_bytes_max: usize,
+    /// Bytes of request bodies held at a time over all connections; at least `bulk_bytes_max`.
+    pub(crate) held_bytes_max: usize,
+    /// Longest time a client may take to send a body, ms. 100 to 600,000.
+    pub(crate) body_ms_max: u64,
+    /// `Stakehold-Wait-Ms` of a request that states none, ms; at most `wait_ms_max`.
+    pub(crate) wait_ms_default: u64,
+    /// The greatest `Stakehold-Wait-Ms` that is honoured, ms. At most 600,000.
+    pub(crate) wait_ms_max: u64,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StoreTable {
+    /// Blocks, filters and indexes kept in memory, bytes. 1 MiB to 1 TiB.
+    pub(crate) block_cache_bytes: usize,
+    /// Writes gathered in memory before a table is written out, bytes. 64 KiB to 4 GiB.
+    pub(crate) write_buffer_bytes: usize,
+    /// Write-ahead log kept at most, bytes; bounds what a start after a crash must replay. 1 MiB to 64 GiB.
+    pub(crate) wal_bytes_max: u64,
+}
+
+impl Default for LimitsTable {
+    fn default() -> Self {
+        let api = api::ApiConfig::default();
+        Self {
+            queue_depth_max: node::QUEUE_DEPTH_DEFAULT,
+            connections_max: api.connections_max,
+            body_bytes_max: api.body_bytes_max,
+            bulk_bytes_max: api.bulk_bytes_max,
+            held_bytes_max: api.held_bytes_max,
+            body_ms_max: api.body_ms_max,
+            wait_ms_default: api.wait_ms_default,
+            wait_ms_max: api.wait_ms_max,
+        }
+    }
+}
+
+impl Default for StoreTable {
+    fn default() -> Self {
+        let store::StoreOptions { block_cache_bytes, write_buffer_bytes, wal_bytes_max, .. } = Default::default();
+        Self { block_cache_bytes, write_buffer_bytes, wal_bytes_max }
+    }
+}
+
+const fn freshness_ms() -> u64 {
+    model::limits::FRESHNESS_MS_DEFAULT
+}
+
+const fn gossip_ms() -> u64 {
+    200
+}
+
+/// Both kinds of files in one schema.
+#[cfg(test)]
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+pub(crate) enum ConfigFile {
+    /// `regions/<region>.toml`
+    Region(RegionFile),
+    /// `regions/topology.toml`
+    Topology(TopologyFile),
+}
