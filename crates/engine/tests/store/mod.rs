@@ -1,0 +1,133 @@
+//! A store in memory behind the engine's port: batches are whole, a clone is what a crash leaves behind.
+//! Knows the port only; passes the same conformance suite as RocksDB.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crdt::Site;
+use engine::odds::RegisterKey;
+use engine::port::{Durable, StoreError, View, Write};
+use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
+
+/// Name of a record that is loaded at start.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Boot {
+    Head(Site),
+    Account(AccountId),
+    Row(AccountId, Site),
+    Settle(MarketKey),
+    Odds(RegisterKey),
+    Book(MarketKey),
+    Granted(Site, AccountId),
+    Meta,
+}
+
+/// Durable state of one region.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemStore {
+    logs: BTreeMap<(Site, u64), Bytes>,
+    wagers: BTreeMap<MintedId, Arc<WagerRecord>>,
+    postings: BTreeMap<MintedId, Posting>,
+    account_wagers: BTreeSet<(AccountId, MintedId)>,
+    market_wagers: BTreeSet<(MarketKey, MintedId)>,
+    results: BTreeMap<MarketKey, BTreeMap<ResultScope, ResultRegister>>,
+    boot: BTreeMap<Boot, Write>,
+}
+
+impl View for MemStore {
+    fn wager(&self, id: MintedId) -> Option<Arc<WagerRecord>> {
+        self.wagers.get(&id).cloned()
+    }
+
+    fn posting(&self, id: MintedId) -> Option<Posting> {
+        self.postings.get(&id).cloned()
+    }
+
+    fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {
+        let (mut out, mut bytes) = (Vec::new(), 0);
+        let mut next = from;
+        while let Some(entry) = self.logs.get(&(site, next)) {
+            if out.len() >= count_max || (bytes >= bytes_max && !out.is_empty()) {
+                break;
+            }
+            bytes += entry.len();
+            out.push(entry.clone());
+            next += 1;
+        }
+        out
+    }
+
+    fn market_wagers(&self, market: &MarketKey, after: Option<MintedId>, count_max: usize) -> Vec<MintedId> {
+        let from =
+            after.map_or(Included((market.clone(), MintedId::mint(0, 0, 0, 0))), |a| Excluded((market.clone(), a)));
+        let range = self.market_wagers.range((from, Unbounded));
+        range.take_while(|(m, _)| m == market).take(count_max).map(|(_, id)| *id).collect()
+    }
+
+    fn account_wagers(&self, account: &AccountId, before: Option<MintedId>, count_max: usize) -> Vec<MintedId> {
+        let own = self.account_wagers.iter().rev().filter(|(a, id)| a == account && before.is_none_or(|b| *id < b));
+        own.take(count_max).map(|(_, id)| *id).collect()
+    }
+
+    fn results(&self, market: &MarketKey) -> Vec<(ResultScope, ResultRegister)> {
+        let all = self.results.get(market).into_iter().flatten();
+        all.map(|(scope, register)| (scope.clone(), register.clone())).collect()
+    }
+}
+
+impl Durable for MemStore {
+    fn load(&self, visit: &mut dyn FnMut(Write)) {
+        self.boot.values().cloned().for_each(visit);
+    }
+
+    fn commit(&mut self, batch: &[Write]) -> Result<(), StoreError> {
+        batch.iter().for_each(|write| self.take(write));
+        Ok(())
+    }
+}
+
+impl MemStore {
+    fn take(&mut self, write: &Write) {
+        let boot = match write.clone() {
+            Write::Log(site, index, entry) => {
+                self.logs.insert((site, index), entry);
+                return;
+            }
+            Write::Wager(wager) => {
+                self.wagers.insert(wager.id, wager);
+                return;
+            }
+            Write::Posting(posting) => {
+                self.postings.insert(posting.id, posting);
+                return;
+            }
+            Write::AccountWager(account, id) => {
+                self.account_wagers.insert((account, id));
+                return;
+            }
+            Write::MarketWager(market, id) => {
+                self.market_wagers.insert((market, id));
+                return;
+            }
+            Write::Result(market, scope, register) => {
+                self.results.entry(market).or_default().insert(scope, register);
+                return;
+            }
+            Write::Settle(market, None) => {
+                self.boot.remove(&Boot::Settle(market));
+                return;
+            }
+            Write::LogHead(site, _) => Boot::Head(site),
+            Write::Account(account, _) => Boot::Account(account),
+            Write::Row(account, site, _) => Boot::Row(account, site),
+            Write::Settle(market, Some(_)) => Boot::Settle(market),
+            Write::Odds(key, _) => Boot::Odds(key),
+            Write::Book(market, _) => Boot::Book(market),
+            Write::Granted(site, account, _) => Boot::Granted(site, account),
+            Write::Meta(_) => Boot::Meta,
+        };
+        self.boot.insert(boot, write.clone());
+    }
+}
