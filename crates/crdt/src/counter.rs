@@ -66,6 +66,9 @@ impl std::fmt::Display for RowError {
 impl std::error::Error for RowError {}
 
 impl Row {
+    /// No cumulative counter of a believable row is larger: sums of many stay far within 128 bits.
+    pub const BELIEVED_MAX: u64 = 1 << 62;
+
     /// Rights this row may still spend. Negative only for a foreign row seen before what it received.
     #[must_use]
     pub fn free(&self) -> i128 {
@@ -97,6 +100,12 @@ impl Row {
     pub fn greatest(&self) -> u64 {
         let maps = self.sent.values().chain(self.recv.values()).copied();
         self.counters().into_iter().chain(maps).max().unwrap_or(0)
+    }
+
+    /// How much any counter may still grow at its owner, so that peers never see one beyond [`Row::BELIEVED_MAX`].
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        (Self::BELIEVED_MAX / 2).saturating_sub(self.greatest())
     }
 
     /// Pointwise maximum.

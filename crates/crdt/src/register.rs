@@ -170,6 +170,13 @@ impl<P: Ord + Clone, V: Clone + Restrict + Eq> Register<P, V> {
         self.feeds.values().map(|s| s.dot).chain(self.operator.values.keys().copied())
     }
 
+    /// The greatest number of a site that this register names, in a living value or in an operator's context.
+    #[must_use]
+    pub fn greatest_of(&self, site: crate::Site) -> u64 {
+        let dots = self.dots().filter(|d| d.site == site).map(|d| d.n).max().unwrap_or(0);
+        dots.max(self.operator.context.get(site))
+    }
+
     /// Hybrid time of the newest living write; zero for an empty register.
     #[must_use]
     pub fn newest(&self) -> Hlc {

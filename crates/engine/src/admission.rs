@@ -108,10 +108,9 @@ impl Engine {
             if desk.is_some() {
                 return None;
             }
-            let covered = word.filter(|w| self.plane.vector().covers_dot(w.dot));
-            let fresh = covered.is_some_and(|w| {
-                w.value == model::ProducerState::Up
-                    && self.plane.clock_ms().saturating_sub(w.time_ms) <= self.config.freshness_ms
+            let fresh = self.fresh.covered_word(producer).is_some_and(|(time_ms, state)| {
+                state == model::ProducerState::Up
+                    && self.plane.clock_ms().saturating_sub(time_ms) <= self.config.freshness_ms
             });
             return (!fresh).then_some(RejectCode::ProducerDown);
         }

@@ -1,11 +1,17 @@
 //! Hand-made odds: markets, prices, suspensions, results and signs of life that operators and hand-fed producers write.
 //! Each write is one register write; a result is a log event and its twin in the odds plane, in one batch.
 
+use std::collections::BTreeMap;
+
 use crdt::Dot;
-use model::limits::{MARKETS_MAX, ODDS_WRITES_MAX, OUTCOMES_MAX, SOURCE_AHEAD_MS_MAX};
+use model::limits::{
+    DEFINITION_BYTES_MAX, ENTRY_EVENTS_MAX, MARKETS_MAX, ODDS_WRITES_MAX, OUTCOMES_MAX, PRODUCERS_PER_PRICE_MAX,
+    SOURCE_AHEAD_MS_MAX, TIME_MS_MAX,
+};
 use model::{
-    Answer, Command, MarketDraft, MarketKey, MarketStatus, OddsChange, OddsReport, OddsWrite, OutcomeResult, Price,
-    ProducerId, ProducerState, Refusal, ResultScope, ResultWrite, StatusAct, Text,
+    Answer, Command, Definition, MarketDraft, MarketKey, MarketStatus, OddsChange, OddsReport, OddsWrite,
+    OutcomeResult, Price, ProducerId, ProducerState, Refusal, ResultRegister, ResultScope, ResultWrite, StatusAct,
+    Text,
 };
 
 use crate::admission::malformed;
@@ -25,6 +31,12 @@ impl Engine {
             Command::SetStatus { market, act } => self.set_status(tx, &market, act),
             Command::WriteResults { market, results } => self.write_results(tx, &market, &results),
             Command::Alive { producer, source_time_ms } => {
+                if producer.desk_region().is_some() {
+                    return Err(malformed("producer", "is a desk, which is alive while its region is"));
+                }
+                if !self.fresh.has_room(&producer) {
+                    return Err(Refusal::Overloaded { what: Text::new("producers") });
+                }
                 let now_ms = self.time.owner_ms();
                 let source_ms = source_time_ms.unwrap_or(now_ms);
                 self.check_source(source_ms)?;
@@ -55,6 +67,9 @@ impl Engine {
         keys.sort();
         if keys.windows(2).any(|w| w.first() == w.last()) {
             return Err(malformed("outcomes", "names an outcome twice"));
+        }
+        if encoded_len(&draft.definition) > DEFINITION_BYTES_MAX {
+            return Err(malformed("outcomes", "make a definition of more than 128 KiB; shorten the names"));
         }
         self.room_for(&draft.market)?;
         let producer = self.desk_producer();
@@ -108,10 +123,18 @@ impl Engine {
         if offer.is_none() && !named {
             return Err(Refusal::SelectionUnknown);
         }
-        let held = offer.as_ref().and_then(|o| o.odds);
+        let register = market.prices.get(&write.outcome);
+        let slot_odds = match &write.producer {
+            None => offer.as_ref().and_then(|o| o.odds),
+            Some(producer) => register.and_then(|r| r.feeds.get(producer)).and_then(|s| s.value.odds),
+        };
+        let crowded = register.filter(|r| r.feeds.len() >= PRODUCERS_PER_PRICE_MAX);
+        if crowded.is_some_and(|r| write.producer.as_ref().is_some_and(|p| !r.feeds.contains_key(p))) {
+            return Err(malformed("producer", "would be one too many for this outcome"));
+        }
         let value = match write.change {
             OddsChange::Odds(odds) => Price { active: true, odds: Some(odds) },
-            OddsChange::Active(active) => Price { active, odds: held },
+            OddsChange::Active(active) => Price { active, odds: slot_odds },
         };
         let now_ms = self.time.owner_ms();
         let slot = match write.producer {
@@ -167,9 +190,10 @@ impl Engine {
                 return Err(Refusal::SelectionUnknown);
             }
         }
+        let mut known = tx.results(market).into_iter().collect();
         for result in results {
             let value = (result.result != OutcomeResult::None).then_some(result.result);
-            self.write_result(tx, market, result.scope.clone(), SlotWrite::Operator(value));
+            self.write_result(tx, market, result.scope.clone(), SlotWrite::Operator(value), &mut known);
         }
         self.market_answer(tx, market)
     }
@@ -181,9 +205,9 @@ impl Engine {
         market: &MarketKey,
         scope: ResultScope,
         write: SlotWrite<OutcomeResult>,
+        known: &mut BTreeMap<ResultScope, ResultRegister>,
     ) -> bool {
-        let mut register =
-            tx.results(market).into_iter().find(|(s, _)| *s == scope).map(|(_, r)| r).unwrap_or_default();
+        let mut register = known.get(&scope).cloned().unwrap_or_default();
         let dot = Dot { site: self.site, n: self.ledger.next_seq() };
         if register.operator.context.covers_dot(dot) {
             // Two results of one market and outcome in one entry: each needs an index of its own.
@@ -195,9 +219,13 @@ impl Engine {
             return false;
         }
         tx.put(Write::Result(market.clone(), scope.clone(), register.clone()));
+        known.insert(scope.clone(), register.clone());
         tx.events.push(Event::Result(market.clone(), scope.clone(), register));
         self.write_odds(RegisterKey::Resulted(market.clone(), scope), AnyWrite::Resulted(write));
         self.ledger.mark_settle(tx, market);
+        if tx.events.len() >= ENTRY_EVENTS_MAX {
+            self.seal(tx);
+        }
         true
     }
 
@@ -212,11 +240,15 @@ impl Engine {
         if !same || self.config.replay {
             let write = SlotWrite::Feed { producer: producer.clone(), time_ms: source_ms, seq: 0, value: state };
             self.write_odds(RegisterKey::Producer(producer.clone()), AnyWrite::Producer(write));
+            self.refresh_covered();
         }
     }
 
     /// Refuses a source time that lies in the owner's future, where it enters.
     pub(crate) fn check_source(&self, source_ms: u64) -> Result<(), Refusal> {
+        if source_ms > TIME_MS_MAX {
+            return Err(malformed("source_time", "lies beyond all time"));
+        }
         let ahead = source_ms > self.time.owner_ms() + SOURCE_AHEAD_MS_MAX;
         if ahead && !self.config.replay {
             return Err(malformed("source_time", "lies more than 10 s in the future of this region"));
@@ -229,6 +261,9 @@ impl Engine {
             return Err(Refusal::ClockNotReplay);
         }
         let held_ms = self.plane.clock_ms();
+        if now_ms > TIME_MS_MAX {
+            return Err(malformed("now", "lies beyond all time"));
+        }
         if now_ms < held_ms {
             return Err(Refusal::ClockBack { now_ms: held_ms });
         }
@@ -243,4 +278,9 @@ impl Engine {
         self.write_odds(RegisterKey::Clock, AnyWrite::Clock(write));
         self.time.set_replay(self.plane.clock_ms());
     }
+}
+
+/// Bytes of a definition as it is stored and sent.
+pub(crate) fn encoded_len(definition: &Definition) -> usize {
+    minicbor::to_vec(definition).expect("writing to memory cannot fail").len()
 }

@@ -9,6 +9,9 @@ use crdt::Site;
 /// Bytes kept in all.
 const EARLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// What keeping one entry costs besides its bytes.
+const ENTRY_OVERHEAD_BYTES: usize = 128;
+
 /// Entries by site and index.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Early {
@@ -19,8 +22,10 @@ pub(crate) struct Early {
 impl Early {
     /// Keeps an entry if there is room.
     pub(crate) fn keep(&mut self, site: Site, seq: u64, bytes: &[u8]) {
-        if self.bytes + bytes.len() <= EARLY_BYTES_MAX && !self.entries.contains_key(&(site, seq)) {
-            self.bytes += bytes.len();
+        if self.bytes + bytes.len() + ENTRY_OVERHEAD_BYTES <= EARLY_BYTES_MAX
+            && !self.entries.contains_key(&(site, seq))
+        {
+            self.bytes += bytes.len() + ENTRY_OVERHEAD_BYTES;
             self.entries.insert((site, seq), Bytes::copy_from_slice(bytes));
         }
     }
@@ -32,7 +37,7 @@ impl Early {
             self.drop_entry(key);
         }
         let found = self.entries.remove(&(site, seq))?;
-        self.bytes -= found.len();
+        self.bytes -= found.len() + ENTRY_OVERHEAD_BYTES;
         Some(found)
     }
 
@@ -46,7 +51,7 @@ impl Early {
 
     fn drop_entry(&mut self, key: (Site, u64)) {
         if let Some(bytes) = self.entries.remove(&key) {
-            self.bytes -= bytes.len();
+            self.bytes -= bytes.len() + ENTRY_OVERHEAD_BYTES;
         }
     }
 }

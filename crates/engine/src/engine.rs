@@ -44,6 +44,8 @@ pub struct Engine {
     outbox: Vec<(u64, Bytes)>,
     /// State changed by this group and not yet in its batch.
     pub(crate) unsaved: Unsaved,
+    /// Something has become known since waiting requests were looked at last.
+    pub(crate) progressed: bool,
     /// Something of this group must be durable together with `Meta`.
     save_meta: bool,
     pub(crate) planted: Planted,
@@ -82,6 +84,7 @@ impl Engine {
             outbox: Vec::new(),
             unsaved: Unsaved::default(),
             save_meta: false,
+            progressed: false,
             planted: Planted::Nothing,
             config,
         }
@@ -133,7 +136,7 @@ impl Engine {
             }
             Input::Tick => self.tick(&mut tx),
         }
-        self.after_input(&mut tx);
+        self.seal(&mut tx);
         let output = tx.finish();
         self.save_meta |= !output.batch.is_empty();
         output
@@ -192,6 +195,9 @@ impl Engine {
 
     fn started<V: View>(&mut self, tx: &mut Tx<'_, V>, boot_nonce: u64) {
         self.boot_nonce = boot_nonce;
+        self.refresh_covered();
+        let owing: Vec<AccountId> = self.ledger.accounts.keys().cloned().collect();
+        owing.iter().for_each(|account| self.ledger.note_debt(account));
         self.time.set_replay(self.plane.clock_ms());
         let alone = self.config.regions.len() <= 1;
         if alone || self.config.first_start {
@@ -245,6 +251,7 @@ impl Engine {
 
     pub(crate) fn set_head(&mut self, site: Site, head: LogHead) {
         self.ledger.logs.insert(site, head);
+        self.progressed = true;
         self.unsaved.heads.insert(site);
     }
 
@@ -254,6 +261,7 @@ impl Engine {
         let changed = self.plane.write(&key, at, write);
         if changed {
             self.stats.odds_writes += 1;
+            self.progressed = true;
             self.odds_changed(key, None);
         }
         changed
@@ -296,8 +304,17 @@ impl Engine {
         if !self.ledger.settling.is_empty() && self.halted.is_none() {
             return Some(self.steady_ms);
         }
+        if self.progressed && self.parked.len() > 0 {
+            return Some(self.steady_ms);
+        }
         let links = self.links.values().filter_map(Link::due_ms);
-        links.chain(self.parked.deadline_ms()).chain(self.placing.deadline_ms()).chain(self.silence_due_ms()).min()
+        let debts = (!self.ledger.debtors.is_empty()).then(|| self.placing.debts_due_ms());
+        links
+            .chain(debts)
+            .chain(self.parked.deadline_ms())
+            .chain(self.placing.deadline_ms())
+            .chain(self.silence_due_ms())
+            .min()
     }
 
     /// Figures, read off by the driver.

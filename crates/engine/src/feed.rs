@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use feeds::betfair::registers::{Change, RunnerResult, event_key, market_key, outcome_key};
 use feeds::betfair::{Book, MarketChange, McmMessage, RunnerKey};
-use model::limits::FEED_LINES_MAX;
+use model::limits::{DEFINITION_BYTES_MAX, FEED_LINES_MAX};
 use model::{
     Definition, EventKey, FeedReport, LineRefusal, MarketKey, MarketStatus, OutcomeDef, OutcomeResult, Price,
     ProducerId, ProducerState, ResultScope, Text,
 };
 
+use crate::desk::encoded_len;
 use crate::door::FeedLine;
 use crate::engine::Engine;
 use crate::odds::{AnyWrite, Exchange, RegisterKey, SlotWrite};
@@ -121,6 +122,10 @@ impl Engine {
         let (exchange, changes, _) = books.get_mut(&market).expect("just made sure");
         let changed = exchange.book.apply(pt, change).map_err(|e| (e.code(), format!("{}: {e}", change.id)))?;
         if changed.definition {
+            let bytes = encoded_len(&definition_of(&market, &exchange.book));
+            if bytes > DEFINITION_BYTES_MAX {
+                return Err(("definition_too_large", format!("{}: {bytes} bytes of names are too many", change.id)));
+            }
             // Marks the definition itself as to be written; the summary only carries what bettors see of it.
             changes.insert(0, Change::State(exchange.book.status().map_or_else(closed, Into::into)));
         }
@@ -167,6 +172,10 @@ impl Engine {
             let write = SlotWrite::Feed { producer: producer.clone(), time_ms, seq, value };
             self.write_odds(RegisterKey::Price(market.clone(), outcome), AnyWrite::Price(write));
         }
+        let mut known = BTreeMap::new();
+        if !results.is_empty() {
+            known = tx.results(market).into_iter().collect();
+        }
         for (runner, result) in results {
             let Ok(outcome) = outcome_key(runner) else { continue };
             let value = match result {
@@ -176,7 +185,7 @@ impl Engine {
                 RunnerResult::Void => OutcomeResult::Withdrawn,
             };
             let write = SlotWrite::Feed { producer: producer.clone(), time_ms, seq, value };
-            self.write_result(tx, market, ResultScope::Outcome(outcome), write);
+            self.write_result(tx, market, ResultScope::Outcome(outcome), write, &mut known);
         }
     }
 }

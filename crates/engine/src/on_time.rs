@@ -2,7 +2,7 @@
 //! Knows when; what is done belongs to the planes.
 
 use model::ProducerState;
-use model::limits::SETTLE_SLICE_MAX;
+use model::limits::{ENTRY_EVENTS_MAX, SETTLE_SLICE_MAX};
 
 use crate::engine::Engine;
 use crate::log::Cause;
@@ -14,16 +14,12 @@ use crate::tx::Tx;
 const SILENCE_EVERY_MS: u64 = 1_000;
 
 impl Engine {
-    /// After every input: what it may have released. Costs nothing when nothing waits.
-    pub(crate) fn after_input<V: View>(&mut self, tx: &mut Tx<'_, V>) {
-        self.seal(tx);
+    /// The deadline has passed. At most once a group: waiting requests are looked at, and a slice is settled, once for
+    /// all inputs of a group, so that neither holds the others up.
+    pub(crate) fn tick<V: View>(&mut self, tx: &mut Tx<'_, V>) {
         self.unpark(tx);
         self.place_on_time(tx);
         self.seal(tx);
-    }
-
-    /// The deadline has passed. At most once a group, so that settling a large market never holds other inputs up.
-    pub(crate) fn tick<V: View>(&mut self, tx: &mut Tx<'_, V>) {
         self.settle_some(tx);
         self.silence(tx);
     }
@@ -35,8 +31,10 @@ impl Engine {
         }
         tx.by = Cause::Settlement;
         let at = self.time.stamp();
-        self.stats.settlements += self.ledger.settle_slice(tx, at, SETTLE_SLICE_MAX) as u64;
-        self.seal(tx);
+        for _ in 0..SETTLE_SLICE_MAX / ENTRY_EVENTS_MAX {
+            self.stats.settlements += self.ledger.settle_slice(tx, at, ENTRY_EVENTS_MAX) as u64;
+            self.seal(tx);
+        }
     }
 
     /// Writes producers down that were read here and have fallen silent: at the time of their last sign plus the limit.

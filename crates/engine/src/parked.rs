@@ -46,20 +46,12 @@ impl Parked {
 
     /// Takes those out that are met or late; `true` says met.
     pub(crate) fn take_due(&mut self, steady_ms: u64, met: impl Fn(&Until) -> bool) -> Vec<(RequestId, Waiting, bool)> {
-        if self.waiting.is_empty() {
-            return Vec::new();
-        }
-        let mut due = Vec::new();
-        for (id, waiting) in std::mem::take(&mut self.waiting) {
-            if met(&waiting.until) {
-                due.push((id, waiting, true));
-            } else if steady_ms >= waiting.deadline_ms {
-                due.push((id, waiting, false));
-            } else {
-                self.waiting.insert(id, waiting);
-            }
-        }
-        due
+        let look = |(id, w): (&RequestId, &Waiting)| {
+            let met = met(&w.until);
+            (met || steady_ms >= w.deadline_ms).then_some((*id, met))
+        };
+        let due: Vec<(RequestId, bool)> = self.waiting.iter().filter_map(look).collect();
+        due.into_iter().filter_map(|(id, met)| self.waiting.remove(&id).map(|w| (id, w, met))).collect()
     }
 
     pub(crate) fn deadline_ms(&self) -> Option<u64> {

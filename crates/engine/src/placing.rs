@@ -7,7 +7,7 @@ use crdt::Site;
 use model::limits::{PARKED_MAX, WAGER_HORIZON_MS};
 use model::{AccountId, Answer, Refusal, Text, WagerAnswer, WagerRequest};
 
-use crate::admission::body_of;
+use crate::admission::{body_of, malformed};
 use crate::door::{Lane, RequestId};
 use crate::engine::Engine;
 use crate::ledger::{Granting, Judged};
@@ -19,6 +19,9 @@ use crate::wire::{Acquire, Acquired, PeerMessage};
 
 /// A request for rights is sent again after this long without an answer, ms.
 const ACQUIRE_AGAIN_MS: u64 = 1_000;
+
+/// Debts asked for at a time.
+const DEBTS_ASKED_MAX: usize = 100;
 
 /// A place command with items that wait for rights.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,8 +37,8 @@ struct Job {
 struct Wanted {
     items: BTreeSet<(RequestId, usize)>,
     asked: Option<Asked>,
-    /// The giver has said "nothing" as of this index of its log; final once our prefix holds it.
-    refused_at: Option<(Site, u64)>,
+    /// Regions that had nothing more to give while these items have waited.
+    refused: BTreeSet<u16>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,6 +46,8 @@ struct Asked {
     region: u16,
     message: Acquire,
     sent_ms: u64,
+    /// The giver has answered as of this index of its log: nothing is concluded before our prefix holds it.
+    answered: Option<(Site, u64, bool)>,
 }
 
 /// Everything that waits for rights.
@@ -50,13 +55,22 @@ struct Asked {
 pub(crate) struct Placing {
     jobs: BTreeMap<RequestId, Job>,
     wanted: BTreeMap<AccountId, Wanted>,
+    /// Answers whose index our prefix has not reached yet.
+    cuts: BTreeMap<(Site, u64), BTreeSet<AccountId>>,
+    /// When the homes of debtors were asked last, steady ms.
+    debts_asked_ms: Option<u64>,
 }
 
 impl Placing {
     pub(crate) fn deadline_ms(&self) -> Option<u64> {
         let jobs = self.jobs.values().map(|j| j.deadline_ms);
-        let again = self.wanted.values().filter_map(|w| w.asked.as_ref().map(|a| a.sent_ms + ACQUIRE_AGAIN_MS));
-        jobs.chain(again).min()
+        let waiting = self.wanted.values().filter_map(|w| w.asked.as_ref()).filter(|a| a.answered.is_none());
+        jobs.chain(waiting.map(|a| a.sent_ms + ACQUIRE_AGAIN_MS)).min()
+    }
+
+    /// When homes may be asked for debts again, steady ms.
+    pub(crate) fn debts_due_ms(&self) -> u64 {
+        self.debts_asked_ms.map_or(0, |t| t + ACQUIRE_AGAIN_MS)
     }
 }
 
@@ -87,7 +101,7 @@ impl Engine {
         if short.is_empty() {
             return reply(tx, id, answers);
         }
-        let deadline_ms = tx.now.steady_ms + wait_ms;
+        let deadline_ms = tx.now.steady_ms.saturating_add(wait_ms);
         self.placing.jobs.insert(id, Job { items, answers, open: short.len(), deadline_ms });
     }
 
@@ -130,6 +144,10 @@ impl Engine {
                 }
                 Look::Answered(WagerAnswer::Decided { record, replayed: false })
             }
+            Judged::Full => Look::Answered(WagerAnswer::Refused(malformed(
+                "account",
+                "has taken more than can be counted; open another account",
+            ))),
             Judged::Short { missing } => Look::Short { missing },
         }
     }
@@ -163,16 +181,23 @@ impl Engine {
         true
     }
 
-    /// Whom to ask: the home; at home, the linked site that is known to hold most.
+    /// Whom to ask: the home; at home, the linked site that is known to hold most. Nobody who has just had nothing.
     fn giver(&self, account: &AccountId) -> Option<u16> {
+        let refused = |region: u16| self.placing.wanted.get(account).is_some_and(|w| w.refused.contains(&region));
         let home = self.ledger.account_head(account)?.home;
         if home != self.site {
-            return self.is_linked(home.region).then_some(home.region);
+            return (self.is_linked(home.region) && !refused(home.region)).then_some(home.region);
         }
         let rows = &self.ledger.accounts.get(account)?.rows;
         let others = rows.iter().filter(|(site, row)| **site != self.site && row.free() > 0);
-        let linked = others.filter(|(site, _)| self.is_linked(site.region));
-        linked.max_by_key(|(site, row)| (row.free(), std::cmp::Reverse(**site))).map(|(site, _)| site.region)
+        let able = others.filter(|(site, _)| self.is_linked(site.region) && !refused(site.region));
+        able.max_by_key(|(site, row)| (row.free(), std::cmp::Reverse(**site))).map(|(site, _)| site.region)
+    }
+
+    /// Whether what is missing for an account is known to be missing everywhere: its home has nothing left to give.
+    fn is_certain(&self, account: &AccountId) -> bool {
+        let Some(home) = self.ledger.account_head(account).map(|h| h.home) else { return false };
+        home == self.site || self.placing.wanted.get(account).is_some_and(|w| w.refused.contains(&home.region))
     }
 
     /// Over-asks by policy: four times what is missing, or a quarter of what is known elsewhere (ESCROW.md 2.6: asking
@@ -185,8 +210,7 @@ impl Engine {
         tx.send(region, Lane::Requests, &PeerMessage::Acquire(message.clone()));
         self.stats.acquires += 1;
         let wanted = self.placing.wanted.entry(account.clone()).or_default();
-        wanted.asked = Some(Asked { region, message, sent_ms: tx.now.steady_ms });
-        wanted.refused_at = None;
+        wanted.asked = Some(Asked { region, message, sent_ms: tx.now.steady_ms, answered: None });
     }
 
     /// A peer asks for rights.
@@ -211,56 +235,83 @@ impl Engine {
         tx.send(from.region, Lane::Requests, &PeerMessage::Acquired(answer));
     }
 
-    /// A giver has answered. Its grant counts only when its entry arrives in-stream; here only "nothing" matters.
+    /// A giver has answered. Nothing is concluded before our prefix of its log holds the index it answered at: a grant
+    /// counts only in-stream, and "nothing" is certain only then.
     pub(crate) fn acquired<V: View>(&mut self, tx: &mut Tx<'_, V>, from: Site, answer: &Acquired) {
         let Some(wanted) = self.placing.wanted.get_mut(&answer.account) else { return };
-        if wanted.asked.as_ref().is_none_or(|a| a.message.n != answer.n) {
+        let Some(asked) = wanted.asked.as_mut().filter(|a| a.message.n == answer.n && a.region == from.region) else {
             return;
-        }
-        if answer.granted == 0 {
-            wanted.refused_at = Some((from, answer.seq));
-        } else if self.planted == Planted::GrantFromReply {
+        };
+        // Less than was needed is all there was.
+        asked.answered = Some((from, answer.seq, answer.granted < asked.message.need));
+        if self.planted == Planted::GrantFromReply && answer.granted > 0 {
             *self.ledger.own_row(tx, &answer.account).recv.entry(from).or_default() += answer.granted;
         }
-        self.retry(tx, &answer.account);
+        if self.ledger.head(from).index >= answer.seq {
+            self.conclude(tx, &answer.account);
+        } else {
+            self.placing.cuts.entry((from, answer.seq)).or_default().insert(answer.account.clone());
+        }
     }
 
-    /// Judges again what waits for an account: rights came, or the giver's refusal has become certain.
+    /// The prefix of a site's log has grown: answers that waited for it are concluded.
+    pub(crate) fn reached<V: View>(&mut self, tx: &mut Tx<'_, V>, site: Site, seq: u64) {
+        while let Some((cut, _)) = self.placing.cuts.range((site, 0)..=(site, seq)).next() {
+            let cut = *cut;
+            for account in self.placing.cuts.remove(&cut).unwrap_or_default() {
+                self.conclude(tx, &account);
+                self.seal(tx);
+            }
+        }
+    }
+
+    fn conclude<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId) {
+        let head = |site: Site| self.ledger.logs.get(&site).map_or(0, |h| h.index);
+        let Some(wanted) = self.placing.wanted.get_mut(account) else { return };
+        let Some((site, seq, nothing)) = wanted.asked.as_ref().and_then(|a| a.answered) else { return };
+        if head(site) < seq {
+            return;
+        }
+        wanted.asked = None;
+        if nothing {
+            wanted.refused.insert(site.region);
+        }
+        self.retry(tx, account);
+    }
+
+    /// Judges again, from scratch, what waits for an account; then asks once more for the smallest that still waits.
     pub(crate) fn retry<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId) {
         let Some(wanted) = self.placing.wanted.get(account) else { return };
-        let head = |site: Site| self.ledger.logs.get(&site).map_or(0, |h| h.index);
-        let final_cut = wanted.refused_at.is_some_and(|(site, seq)| head(site) >= seq);
-        let mut still_missing = None;
+        let mut smallest: Option<u64> = None;
         for item in wanted.items.clone() {
-            if let Some(missing) = self.retry_item(tx, account, item, final_cut) {
-                still_missing = Some(still_missing.map_or(missing, |m: u64| m.min(missing)));
+            if let Some(missing) = self.retry_item(tx, account, item) {
+                smallest = Some(smallest.map_or(missing, |m| m.min(missing)));
             }
         }
-        let Some(wanted) = self.placing.wanted.get_mut(account) else { return };
+        let Some(wanted) = self.placing.wanted.get(account) else { return };
         if wanted.items.is_empty() {
             self.placing.wanted.remove(account);
-        } else if let (Some(missing), Some(asked)) = (still_missing, wanted.asked.clone()) {
-            // A grant came and was not enough for all: ask once more for the smallest that still waits.
-            let row = self.ledger.accounts.get(account).and_then(|a| a.rows.get(&self.site));
-            let progressed = row.is_some() && asked.message.need != missing;
-            if progressed && wanted.refused_at.is_none() {
-                self.ask(tx, account, asked.region, missing);
-            }
+        } else if let (Some(missing), None) = (smallest, &wanted.asked)
+            && let Some(giver) = self.giver(account)
+        {
+            self.ask(tx, account, giver, missing);
         }
     }
 
+    /// What is still missing for an item that goes on waiting.
     fn retry_item<V: View>(
         &mut self,
         tx: &mut Tx<'_, V>,
         account: &AccountId,
         (id, index): (RequestId, usize),
-        final_cut: bool,
     ) -> Option<u64> {
         let item = self.placing.jobs.get(&id)?.items.get(index)?.clone();
+        let under_way = self.placing.wanted.get(account).is_some_and(|w| w.asked.is_some());
+        let last_look = !under_way && self.giver(account).is_none();
         tx.by = Cause::Client;
-        let answer = match self.look(tx, &item, final_cut) {
+        let answer = match self.look(tx, &item, last_look && self.is_certain(account)) {
             Look::Answered(answer) => answer,
-            Look::Short { .. } if final_cut => self.short_answer(&item),
+            Look::Short { .. } if last_look => self.short_answer(&item),
             Look::Short { missing } => return Some(missing),
         };
         self.answer_item(tx, account, (id, index), answer);
@@ -306,9 +357,13 @@ impl Engine {
             }
         }
         self.placing.wanted.retain(|_, w| !w.items.is_empty());
+        if self.placing.wanted.is_empty() {
+            self.placing.cuts.clear();
+        }
         let mut again = Vec::new();
         for wanted in self.placing.wanted.values_mut() {
             if let Some(asked) = &mut wanted.asked
+                && asked.answered.is_none()
                 && now_ms >= asked.sent_ms + ACQUIRE_AGAIN_MS
             {
                 asked.sent_ms = now_ms;
@@ -317,6 +372,27 @@ impl Engine {
         }
         for (region, message) in again {
             tx.send(region, Lane::Requests, &PeerMessage::Acquire(message));
+        }
+        self.ask_for_debts(tx);
+    }
+
+    /// Asks the homes of accounts that owe here for what is owed; what comes is repaid at once, before any wager.
+    fn ask_for_debts<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        let now_ms = tx.now.steady_ms;
+        if self.ledger.debtors.is_empty() || now_ms < self.placing.debts_due_ms() || self.not_ready().is_some() {
+            return;
+        }
+        self.placing.debts_asked_ms = Some(now_ms);
+        let debtors: Vec<AccountId> = self.ledger.debtors.iter().take(DEBTS_ASKED_MAX).cloned().collect();
+        for account in debtors {
+            let row = self.ledger.accounts.get(&account).and_then(|a| a.rows.get(&self.site));
+            let owed = row.map_or(0, |r| u64::try_from(r.debt()).unwrap_or(0));
+            let home = self.ledger.account_head(&account).map(|h| h.home.region);
+            if let Some(region) = home.filter(|r| owed > 0 && self.is_linked(*r)) {
+                let n = self.next_acquire();
+                let message = Acquire { n, account, need: owed, want: owed };
+                tx.send(region, Lane::Requests, &PeerMessage::Acquire(message));
+            }
         }
     }
 }

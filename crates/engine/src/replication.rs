@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use crdt::{Joined, Site, Vector};
 use minicbor::bytes::ByteVec;
-use model::limits::{ACCOUNTS_MAX, FRAME_BYTES_MAX, PEER_AHEAD_MS_MAX, PULL_BYTES_MAX};
-use model::{AccountId, Text};
+use model::Text;
+use model::limits::{ACCOUNTS_MAX, FRAME_BYTES_MAX, PEER_AHEAD_MS_MAX, PULL_BYTES_MAX, TIME_MS_MAX};
 
 use crate::door::{Effect, Lane, RegionConfig};
 use crate::engine::Engine;
@@ -16,10 +16,13 @@ use crate::odds::{Follows, OddsLink, RegisterKey, RegisterValue};
 use crate::planted::Planted;
 use crate::port::{LogHead, View};
 use crate::tx::Tx;
-use crate::wire::{Entries, Have, Hello, OddsFrame, PROTOCOL, PeerMessage};
+use crate::wire::{Entries, Have, Hello, OddsFrame, PROTOCOL, PeerMessage, Upto};
 
 /// An unanswered `Hello` is said again after this long, ms.
 const HELLO_AGAIN_MS: u64 = 500;
+/// What a person must know when peers know more of this site than its directory does.
+const STALE_DIRECTORY: &str =
+    "this data directory is old, wiped or copied; it must not write again under this incarnation";
 /// A pull without an answer is sent again after this long, ms.
 const PULL_AGAIN_MS: u64 = 1_000;
 /// Entries in one frame.
@@ -34,10 +37,12 @@ pub(crate) struct Link {
     pub(crate) site: Option<Site>,
     /// What it says it holds of every log.
     pub(crate) have: Vector,
-    /// What it says it holds of the odds plane.
-    pub(crate) odds_have: Vector,
+    /// It has said an acceptable `Hello` since this process started.
+    met: bool,
     /// Next own entry to push; behind it the peer pulls.
     push_from: u64,
+    /// Site pulled last: the next pull looks at the others first, so that none starves them.
+    pulled: Option<Site>,
     /// Pull under way: (site, from, when).
     pulling: Option<(Site, u64, u64)>,
     /// When `Have` was sent last, steady ms.
@@ -55,7 +60,8 @@ impl Link {
             up: false,
             site: None,
             have: Vector::default(),
-            odds_have: Vector::default(),
+            met: false,
+            pulled: None,
             push_from: 0,
             pulling: None,
             have_sent_ms: None,
@@ -129,9 +135,15 @@ impl Engine {
 
     /// A frame from a peer whose certificate says `region`.
     pub(crate) fn peer<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, lane: Lane, frame: &Bytes) {
-        if frame.len() > FRAME_BYTES_MAX || !self.links.get(&region).is_some_and(|l| l.up) {
-            self.stats.frames_refused += 1;
+        if self.halted.is_some() || !self.links.get(&region).is_some_and(|l| l.up) {
             return;
+        }
+        if frame.len() > FRAME_BYTES_MAX {
+            self.stats.frames_refused += 1;
+            return tx.alarm(
+                "frame_refused",
+                format!("a frame of region {region} on {lane:?} is over {FRAME_BYTES_MAX} bytes"),
+            );
         }
         let message = match PeerMessage::decode(frame) {
             Ok(message) => message,
@@ -186,6 +198,11 @@ impl Engine {
         if let Some(why) = self.identity_breach(tx, hello) {
             return self.halt(tx, why);
         }
+        let hello = &Hello {
+            logs: hello.logs.iter().filter(|(site, _, _)| self.is_known(*site)).copied().collect(),
+            odds: self.known_sites(&hello.odds),
+            ..hello.clone()
+        };
         self.check_forks(tx, hello);
         if !hello.heard {
             tx.send(region, Lane::Log, &PeerMessage::Hello(self.hello(true)));
@@ -193,16 +210,16 @@ impl Engine {
         let Some(link) = self.links.get_mut(&region) else { return };
         let repeated = link.site == Some(hello.site);
         link.site = Some(hello.site);
+        link.met = true;
         link.have = hello.logs.iter().map(|(site, index, _)| (*site, *index)).collect();
-        link.odds_have = hello.odds.clone();
         link.odds.echo_ms = Some(hello.stamp_ms);
-        link.push_from = link.have.get(self.site) + 1;
+        link.push_from = link.have.get(self.site).saturating_add(1);
         link.have_due = true;
         if !repeated {
             self.begin_odds(region, &hello.odds);
         }
         self.ledger.acked(region, hello.logs.iter().find(|(s, _, _)| *s == self.site).map_or(0, |l| l.1));
-        let heard_all = self.links.values().all(|l| l.site.is_some());
+        let heard_all = self.links.values().all(|l| l.met);
         if heard_all {
             self.meta_joined();
         }
@@ -212,7 +229,7 @@ impl Engine {
     /// Whether a peer knows more of this site than the site itself, or otherwise: then this directory is old or copied.
     fn identity_breach<V: View>(&self, tx: &Tx<'_, V>, hello: &Hello) -> Option<String> {
         let own = self.ledger.head(self.site);
-        let fix = "this data directory is old, wiped or copied; it must not write again under this incarnation";
+        let fix = STALE_DIRECTORY;
         if let Some((_, index, hash)) = hello.logs.iter().find(|(site, _, _)| *site == self.site) {
             if *index > own.index {
                 let why = format!("region {} holds this site's log up to {index}", hello.site.region);
@@ -238,8 +255,14 @@ impl Engine {
             let known = self.ledger.head(*site);
             let comparable = *site != self.site && *index > 0 && *index <= known.index && known.stopped.is_none();
             if comparable && self.hash_at(tx, *site, *index).is_some_and(|h| h != *hash) {
-                let why = format!("region {} holds another entry {index} of its log", hello.site.region);
-                self.stop_stream(tx, *site, &why);
+                let speaker = hello.site;
+                let why = format!("region {} holds another entry {index} of its log", speaker.region);
+                if speaker == *site {
+                    self.stop_stream(tx, *site, &why);
+                } else {
+                    // One peer's word does not stop a third site's stream: only its author's does.
+                    tx.alarm("log_differs", format!("site {site}: {why}"));
+                }
             }
         }
     }
@@ -248,12 +271,20 @@ impl Engine {
         tx.log(site, index, 1, 1).first().map(|bytes| hash16(bytes))
     }
 
-    fn heard_have<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, have: Have) {
+    fn heard_have<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, mut have: Have) {
+        let (theirs, own) = (have.log.get(self.site), self.ledger.next_seq() - 1);
+        let (odds, own_odds) = (have.odds.get(self.site), self.plane.vector().get(self.site));
+        if theirs > own || odds > own_odds {
+            let why =
+                format!("region {region} holds entries up to {theirs} and odds numbers up to {odds} of this site");
+            return self.halt(tx, format!("{why}, this directory only {own} and {own_odds}: {STALE_DIRECTORY}"));
+        }
+        have.log = self.known_sites(&have.log);
+        have.odds = self.known_sites(&have.odds);
         self.ledger.acked(region, have.log.get(self.site));
         let me = self.site;
         let Some(link) = self.links.get_mut(&region) else { return };
         link.have.join(&have.log);
-        link.odds_have.join(&have.odds);
         link.odds.echo_ms = Some(have.stamp_ms);
         for site in self.plane.sites() {
             if site == me || site.region == region {
@@ -276,11 +307,18 @@ impl Engine {
         if link.pulling.is_some_and(|(_, _, since)| now_ms < since + PULL_AGAIN_MS) {
             return;
         }
-        let lacking = link.have.iter().find_map(|(site, theirs)| {
-            let head = self.ledger.head(site);
-            (site != self.site && theirs > head.index && head.stopped.is_none()).then_some((site, head.index + 1))
-        });
+        let mut lacking: Vec<(Site, u64)> = link
+            .have
+            .iter()
+            .filter_map(|(site, theirs)| {
+                let head = self.ledger.head(site);
+                (site != self.site && theirs > head.index && head.stopped.is_none()).then_some((site, head.index + 1))
+            })
+            .collect();
+        lacking.sort_by_key(|(site, _)| link.pulled.is_some_and(|last| *site <= last));
+        let lacking = lacking.first().copied();
         let Some(link) = self.links.get_mut(&region) else { return };
+        link.pulled = lacking.map(|(site, _)| site);
         link.pulling = lacking.map(|(site, from)| (site, from, now_ms));
         if let Some((site, from)) = lacking {
             self.stats.pulls += 1;
@@ -308,10 +346,11 @@ impl Engine {
     }
 
     fn entries<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, entries: &Entries) {
-        if entries.site == self.site || !self.meta.joined {
+        if !self.is_known(entries.site) || entries.site == self.site || !self.meta.joined {
             return;
         }
-        for (seq, bytes) in (entries.first..).zip(&entries.items) {
+        for (offset, bytes) in entries.items.iter().enumerate() {
+            let Some(seq) = entries.first.checked_add(offset as u64) else { return };
             let head = self.ledger.head(entries.site);
             if head.stopped.is_some() {
                 return;
@@ -388,14 +427,11 @@ impl Engine {
         // What was received must be in the log before it is spent by anything that waits.
         self.seal(tx);
         for account in merged.accounts {
-            self.rights_came(tx, &account);
+            self.retry(tx, &account);
+            self.seal(tx);
         }
+        self.reached(tx, site, seq);
         Ok(())
-    }
-
-    fn rights_came<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId) {
-        self.retry(tx, account);
-        self.seal(tx);
     }
 
     /// Stops a foreign site's stream at its bad entry, durably and loudly. Everything else goes on.
@@ -500,12 +536,7 @@ impl Engine {
             return tx.alarm("odds_refused", format!("an odds value of region {region} cannot be taken: {why}"));
         }
         match (follows, frame.upto) {
-            (Follows::Next, Some(upto)) => {
-                self.plane.vector_mut().join(&upto.vector);
-                if let Some(echo_ms) = upto.echo_ms {
-                    upto.alive.iter().for_each(|stated| self.fresh.stated(stated, echo_ms));
-                }
-            }
+            (Follows::Next, Some(upto)) => self.upto(tx.now.steady_ms, &upto),
             (Follows::Gap { ask: true }, _) => {
                 let vector = self.plane.vector().clone();
                 tx.send(region, Lane::Requests, &PeerMessage::OddsFrom { vector });
@@ -516,6 +547,41 @@ impl Engine {
 }
 
 impl Engine {
+    /// The end of a round: its vector counts, and so does its evidence of life. Own numbers are never taken from others.
+    fn upto(&mut self, steady_ms: u64, upto: &Upto) {
+        let mut vector = self.known_sites(&upto.vector);
+        vector = vector.iter().filter(|(site, _)| *site != self.site).collect();
+        self.plane.vector_mut().join(&vector);
+        self.progressed = true;
+        self.refresh_covered();
+        let Some(echo_ms) = upto.echo_ms.filter(|echo| *echo <= steady_ms) else { return };
+        for stated in &upto.alive {
+            let elsewhere = stated.reader != self.site && self.is_known(stated.reader);
+            if elsewhere && self.fresh.has_room(&stated.producer) {
+                self.fresh.stated(stated, echo_ms);
+            }
+        }
+    }
+
+    /// Remembers the newest word of every producer that the vector covers.
+    pub(crate) fn refresh_covered(&mut self) {
+        let vector = self.plane.vector();
+        for (producer, register) in self.plane.producers() {
+            if let Some(word) = register.feeds.get(producer).filter(|w| vector.covers_dot(w.dot)) {
+                self.fresh.covered(producer, word.time_ms, word.value);
+            }
+        }
+    }
+
+    /// Whether a site belongs to the topology.
+    pub(crate) fn is_known(&self, site: Site) -> bool {
+        site.shard == 0 && site.incarnation > 0 && self.config.regions.iter().any(|r| r.number == site.region)
+    }
+
+    fn known_sites(&self, vector: &Vector) -> Vector {
+        vector.iter().filter(|(site, _)| self.is_known(*site)).collect()
+    }
+
     fn odds_value<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, bytes: &[u8]) -> Result<(), String> {
         let (key, value): (RegisterKey, RegisterValue) = minicbor::decode(bytes).map_err(|e| e.to_string())?;
         let newest = value.newest();
@@ -525,9 +591,24 @@ impl Engine {
         if key.market().is_some_and(|m| self.room_for(m).is_err()) {
             return Err("this region holds no more markets".to_owned());
         }
+        if let RegisterKey::Producer(producer) = &key
+            && !self.fresh.has_room(producer)
+        {
+            return Err("this region holds no more producers".to_owned());
+        }
+        if value.greatest_of(self.site) > self.plane.vector().get(self.site) {
+            return Err(format!("{key:?} has seen writes that this site never made"));
+        }
+        if newest.ms() > TIME_MS_MAX {
+            return Err(format!("{key:?} is stamped beyond all time"));
+        }
         match self.plane.join(&key, &value) {
             Some(Joined::Changed) => {
                 self.stats.odds_merged += 1;
+                if let RegisterKey::Resulted(market, _) = &key {
+                    // A wager may have been sold here after the result's log entry had been settled.
+                    self.ledger.mark_settle(tx, market);
+                }
                 self.odds_changed(key, Some(region));
                 Ok(())
             }

@@ -31,25 +31,28 @@ impl Engine {
         if wait_ms == 0 || self.token().covers(&token) {
             return self.serve(tx, id, request, wait_ms);
         }
-        let deadline_ms = tx.now.steady_ms + wait_ms;
+        let deadline_ms = tx.now.steady_ms.saturating_add(wait_ms);
         let waiting = Waiting { request, until: Until::Token(token), deadline_ms, wait_ms };
         if !self.parked.park(id, waiting) {
             tx.refuse(id, Refusal::Overloaded { what: Text::new("requests waiting for a token") });
         }
     }
 
-    /// Looks at waiting requests again; called after every input, cheap when none waits.
+    /// Looks at waiting requests again: once a group, when something has become known or a deadline has passed.
     pub(crate) fn unpark<V: View>(&mut self, tx: &mut Tx<'_, V>) {
         if self.parked.len() == 0 {
             return;
         }
+        self.seal(tx);
         let known = self.token();
         let ledger = &self.ledger;
         let met = |until: &Until| match until {
             Until::Token(token) => known.covers(token),
             Until::Account(account) => ledger.account_head(account).is_some(),
         };
-        for (id, waiting, met) in self.parked.take_due(tx.now.steady_ms, met) {
+        let due = self.parked.take_due(tx.now.steady_ms, met);
+        self.progressed = false;
+        for (id, waiting, met) in due {
             match (met, waiting.until) {
                 (true, _) => self.serve(tx, id, waiting.request, waiting.wait_ms),
                 (false, Until::Token(_)) => tx.refuse(id, Refusal::TokenAhead),
@@ -118,7 +121,7 @@ impl Engine {
         let message = PeerMessage::OpenAccount { account: account.clone(), currency };
         tx.send(region, Lane::Requests, &message);
         let request = Request::Command(Command::OpenAccount { account: account.clone(), currency });
-        let deadline_ms = tx.now.steady_ms + wait_ms;
+        let deadline_ms = tx.now.steady_ms.saturating_add(wait_ms);
         let waiting = Waiting { request, until: Until::Account(account), deadline_ms, wait_ms };
         if !self.parked.park(id, waiting) {
             tx.refuse(id, Refusal::Overloaded { what: Text::new("requests waiting for another region") });
@@ -148,7 +151,7 @@ impl Engine {
         self.check_time(id, POSTING_HORIZON_MS)?;
         let amount = Amount::from_decimal(amount, currency).map_err(|e| bad_amount("amount", e))?;
         let at = self.time.stamp();
-        let Deposited { posting, replayed } = self.ledger.deposit(tx, at, id, account, amount, body);
+        let Deposited { posting, replayed } = self.ledger.deposit(tx, at, id, account, amount, body)?;
         self.stats.deposits += 1;
         Ok(Answer::Deposited { posting, currency, replayed })
     }

@@ -41,8 +41,16 @@ pub const ODDS_FRAME_BYTES_MAX: usize = 16 * 1024;
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// Log bytes served for one pull.
 pub const PULL_BYTES_MAX: usize = 512 * 1024;
-/// Events in one log entry.
-pub const ENTRY_EVENTS_MAX: usize = 256;
+/// Events in one log entry; with rows of as many accounts it stays far below a frame.
+pub const ENTRY_EVENTS_MAX: usize = 128;
+/// Encoded definition of one market, in bytes: several producers' slots of it fit into one frame.
+pub const DEFINITION_BYTES_MAX: usize = 128 * 1024;
+/// Producers with a slot in one price register.
+pub const PRODUCERS_PER_PRICE_MAX: usize = 32;
+/// Producers in the plane.
+pub const PRODUCERS_MAX: usize = 1_000;
+/// Latest time that is believed anywhere, Unix ms (the year 6429): leaves room for adding horizons.
+pub const TIME_MS_MAX: u64 = 1 << 47;
 /// Wagers settled in one call of the engine.
 pub const SETTLE_SLICE_MAX: usize = 1_000;
 /// Largest amount of one posting or wager, in minor units: leaves room for sums in 64 bits.

@@ -4,16 +4,35 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use minicbor::decode::Decoder;
+use minicbor::encode::{Encoder, Write};
 use minicbor::{Decode, Encode};
 use rust_decimal::Decimal;
 
 /// What a stake of 1 returns when it wins, stake included: `num/den` in lowest terms, above 1.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Odds {
-    #[n(0)]
     num: u32,
-    #[n(1)]
     den: u32,
+}
+
+impl<C> Encode<C> for Odds {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.array(2)?.u32(self.num)?.u32(self.den)?.ok()
+    }
+}
+
+/// Bytes are a way in like any other: only valid odds come out.
+impl<'b, C> Decode<'b, C> for Odds {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let wrong = || minicbor::decode::Error::message("odds are a pair above 1 in lowest terms");
+        if d.array()? != Some(2) {
+            return Err(wrong());
+        }
+        let (num, den) = (d.u32()?, d.u32()?);
+        let odds = Self::new(u128::from(num), u128::from(den)).map_err(|_| wrong())?;
+        if (odds.num, odds.den) == (num, den) { Ok(odds) } else { Err(wrong()) }
+    }
 }
 
 /// Why a text is not odds.

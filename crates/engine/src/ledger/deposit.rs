@@ -48,20 +48,26 @@ impl Ledger {
         account: &AccountId,
         amount: Amount,
         body: Hash16,
-    ) -> Deposited {
+    ) -> Result<Deposited, Refusal> {
+        let room = self.accounts.get(account).and_then(|a| a.rows.get(&self.site)).map_or(u64::MAX, crdt::Row::room);
+        if amount.minor() > room {
+            let why = Text::new("would carry the account beyond what can be counted; open another account");
+            return Err(Refusal::Malformed { field: Text::new("amount"), why });
+        }
         let posting = Posting { id, account: account.clone(), amount, body, at, site: self.site };
         let row = self.own_row(tx, account);
         row.dep = row.dep.checked_add(amount.minor()).expect("deposits of one account fit 64 bits");
         tx.put(Write::Posting(posting.clone()));
         tx.events.push(Event::Posting(posting.clone()));
         self.push_home(tx, account, amount.minor());
-        Deposited { posting, replayed: false }
+        Ok(Deposited { posting, replayed: false })
     }
 
     /// Grants a credit that was booked away from home to the home at once: all rights of an account sit there.
     pub(crate) fn push_home<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId, gained: u64) {
         let home = self.account_head(account).map_or(self.site, |h| h.home);
-        let amount = gained.min(self.spendable(account));
+        let room = self.accounts.get(account).and_then(|a| a.rows.get(&self.site)).map_or(0, crdt::Row::room);
+        let amount = gained.min(self.spendable(account)).min(room);
         if home == self.site || amount == 0 {
             return;
         }

@@ -1,19 +1,17 @@
 //! Foreign entries: each is checked whole, then applied whole. An entry that fails a check changes nothing and stops
 //! its site's stream, and only that stream.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crdt::{Row, Site};
-use model::{AccountId, Amount, MarketKey, WagerRecord};
+use model::limits::AMOUNT_MINOR_MAX;
+use model::{AccountId, Amount, MarketKey, MintedId, Posting, WagerRecord, WagerState};
 
 use super::Ledger;
 use crate::log::{Entry, EntryError, Event, Settled};
-use crate::port::{View, Write};
+use crate::port::{AccountHead, View, Write};
 use crate::tx::Tx;
-
-/// No cumulative counter of a believable row is larger: sums of many stay far within 128 bits.
-const COUNTER_MAX: u64 = 1 << 62;
 
 /// What an applied entry means for the rest of the region.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -26,63 +24,83 @@ pub(crate) struct Merged {
     pub(crate) markets: Vec<MarketKey>,
 }
 
+/// What an entry's earlier events have said, while its later ones are checked against it.
+#[derive(Default)]
+struct Said<'e> {
+    heads: BTreeMap<&'e AccountId, &'e AccountHead>,
+    rows: BTreeMap<&'e AccountId, &'e Row>,
+    /// Wagers decided or settled in this entry: whether accepted, and the last settlement's number.
+    wagers: BTreeMap<MintedId, (bool, u32)>,
+    postings: BTreeSet<MintedId>,
+}
+
+fn refused<T>(why: String) -> Result<T, EntryError> {
+    Err(EntryError::Refused(why))
+}
+
 impl Ledger {
-    /// Checks an entry's events against what is known of its site. Changes nothing.
+    /// Checks an entry's events, each against what is known of its site and what the entry has said before it.
+    /// Changes nothing.
     pub(crate) fn check_entry<V: View>(
         &self,
         tx: &Tx<'_, V>,
         entry: &Entry,
         region_name: Option<&str>,
     ) -> Result<(), EntryError> {
-        let refused = |why: String| Err(EntryError::Refused(why));
-        let mut decided = BTreeSet::new();
+        let mut said = Said::default();
         for event in &entry.events {
             match event {
-                Event::Account(id, head) => {
-                    if Some(id.region()) != region_name || head.home.region != entry.site.region {
-                        return refused(format!("account {id} cannot be opened by site {}", entry.site));
-                    }
-                    if self.account_head(id).is_some_and(|known| known != head) {
-                        return refused(format!("account {id} was opened otherwise before"));
-                    }
+                Event::Account(id, head) => self.check_account(entry, id, head, region_name, &mut said)?,
+                Event::Row(id, row) => {
+                    self.check_row(entry.site, id, row, said.rows.get(id).copied())?;
+                    said.rows.insert(id, row);
                 }
-                Event::Row(id, row) => self.check_row(entry.site, id, row)?,
-                Event::Wager(record) => {
-                    if !decided.insert(record.0.id) {
-                        return refused(format!("wager {} is decided twice in one entry", record.0.id));
-                    }
-                    check_wager(tx, entry.site, entry.seq, &record.0)?;
-                }
-                Event::Settled(settled) => check_settled(tx, entry, settled)?,
-                Event::Posting(posting) => {
-                    if posting.site != entry.site || posting.id.region() != entry.site.region {
-                        return refused(format!("posting {} is not decided by site {}", posting.id, entry.site));
-                    }
-                    if tx.posting(posting.id).is_some_and(|known| known != *posting) {
-                        return refused(format!("posting {} was decided otherwise before", posting.id));
-                    }
-                }
+                Event::Wager(record) => check_wager(tx, entry, &record.0, &mut said)?,
+                Event::Settled(settled) => check_settled(tx, entry, settled, &mut said)?,
+                Event::Posting(posting) => check_posting(tx, entry, posting, &mut said)?,
                 Event::Grant(grant) => {
                     if grant.amount == 0 {
                         return refused(format!("a grant of nothing to {}", grant.to));
                     }
                 }
-                Event::Result(..) => {}
+                Event::Result(market, _, register) => {
+                    if register.greatest_of(self.site) >= self.next_seq() {
+                        return refused(format!("a result of {market} has seen entries that this site never wrote"));
+                    }
+                }
             }
         }
         Ok(())
     }
 
+    fn check_account<'e>(
+        &self,
+        entry: &Entry,
+        id: &'e AccountId,
+        head: &'e AccountHead,
+        region_name: Option<&str>,
+        said: &mut Said<'e>,
+    ) -> Result<(), EntryError> {
+        if Some(id.region()) != region_name || head.home != entry.site {
+            return refused(format!("account {id} cannot be opened by site {}", entry.site));
+        }
+        let before = self.account_head(id).or(said.heads.get(id).copied());
+        if before.is_some_and(|known| known != head) {
+            return refused(format!("account {id} was opened otherwise before"));
+        }
+        said.heads.insert(id, head);
+        Ok(())
+    }
+
     /// A row may arrive before its account's head, which another site wrote: rows need no order across sites.
-    fn check_row(&self, site: Site, id: &AccountId, row: &Row) -> Result<(), EntryError> {
-        let refused = |why: String| Err(EntryError::Refused(why));
+    fn check_row(&self, site: Site, id: &AccountId, row: &Row, said: Option<&Row>) -> Result<(), EntryError> {
         let rows = self.accounts.get(id).map(|a| &a.rows);
-        if let Some(before) = rows.and_then(|r| r.get(&site))
+        if let Some(before) = said.or_else(|| rows.and_then(|r| r.get(&site)))
             && let Err(e) = before.check_successor(row)
         {
             return refused(format!("row of {id}: {e}"));
         }
-        if row.greatest() > COUNTER_MAX {
+        if row.greatest() > Row::BELIEVED_MAX {
             return refused(format!("row of {id} counts beyond 2^62"));
         }
         if row.free() < 0 || row.reserved() < 0 || row.debt() < 0 {
@@ -139,40 +157,61 @@ impl Ledger {
     }
 }
 
-fn check_wager<V: View>(tx: &Tx<'_, V>, site: Site, seq: u64, record: &WagerRecord) -> Result<(), EntryError> {
-    let refused = |why: String| Err(EntryError::Refused(why));
-    if record.owner != site || record.id.region() != site.region || record.entry != seq {
-        return refused(format!("wager {} is not decided by site {site} at index {seq}", record.id));
+fn check_wager<V: View>(
+    tx: &Tx<'_, V>,
+    entry: &Entry,
+    record: &WagerRecord,
+    said: &mut Said<'_>,
+) -> Result<(), EntryError> {
+    let site = entry.site;
+    if record.owner != site || record.id.region() != site.region || record.entry != entry.seq {
+        return refused(format!("wager {} is not decided by site {site} at index {}", record.id, entry.seq));
     }
-    if record.settled_version != 0 || record.legs.is_empty() {
+    let fresh = record.settled_version == 0 && record.paid.minor() == 0 && record.state == WagerState::Open;
+    let bounded = record.legs.iter().all(|l| l.odds.payout_floor(record.stake.minor()) <= AMOUNT_MINOR_MAX);
+    if !fresh || !bounded || record.legs.is_empty() || Amount::from_minor(record.stake.minor()).is_err() {
         return refused(format!("wager {} is not a fresh decision", record.id));
     }
-    if tx.wager(record.id).is_some() {
+    if tx.wager(record.id).is_some() || said.wagers.insert(record.id, (record.is_accepted(), 0)).is_some() {
         return refused(format!("wager {} was decided before", record.id));
     }
     Ok(())
 }
 
-fn check_settled<V: View>(tx: &Tx<'_, V>, entry: &Entry, settled: &Settled) -> Result<(), EntryError> {
-    let refused = |why: String| Err(EntryError::Refused(why));
-    let decided_here = |e: &Event| matches!(e, Event::Wager(r) if r.0.id == settled.id);
-    let Some(known) = tx.wager(settled.id) else {
-        return if entry.events.iter().any(decided_here) {
-            Ok(())
-        } else {
-            refused(format!("settlement of wager {} that is not here", settled.id))
-        };
+fn check_settled<V: View>(
+    tx: &Tx<'_, V>,
+    entry: &Entry,
+    settled: &Settled,
+    said: &mut Said<'_>,
+) -> Result<(), EntryError> {
+    let stored = || {
+        let known = tx.wager(settled.id).filter(|r| r.owner == entry.site)?;
+        Some((known.is_accepted(), known.settled_version))
     };
-    let earlier = entry
-        .events
-        .iter()
-        .filter(|e| matches!(e, Event::Settled(s) if s.id == settled.id && s.version < settled.version));
-    let expected = known.settled_version + u32::try_from(earlier.count()).unwrap_or(u32::MAX) + 1;
-    if known.owner != entry.site || !known.is_accepted() || settled.version != expected {
+    let Some((accepted, version)) = said.wagers.get(&settled.id).copied().or_else(stored) else {
+        return refused(format!("settlement of wager {} that its site never decided", settled.id));
+    };
+    if !accepted || version.checked_add(1) != Some(settled.version) {
         return refused(format!("settlement {} of wager {} does not follow", settled.version, settled.id));
     }
     if Amount::from_minor(settled.paid).is_err() {
         return refused(format!("settlement of wager {} pays too much", settled.id));
+    }
+    said.wagers.insert(settled.id, (accepted, settled.version));
+    Ok(())
+}
+
+fn check_posting<V: View>(
+    tx: &Tx<'_, V>,
+    entry: &Entry,
+    posting: &Posting,
+    said: &mut Said<'_>,
+) -> Result<(), EntryError> {
+    if posting.site != entry.site || posting.id.region() != entry.site.region {
+        return refused(format!("posting {} is not decided by site {}", posting.id, entry.site));
+    }
+    if tx.posting(posting.id).is_some() || !said.postings.insert(posting.id) {
+        return refused(format!("posting {} was decided before", posting.id));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ mod place;
 mod rights;
 mod settle;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::{Row, Site};
 use model::{AccountId, AccountView, Hash16, MarketKey, ShareView};
@@ -43,6 +43,8 @@ pub struct Ledger {
     pub granted: BTreeMap<(Site, AccountId), u64>,
     /// Markets whose wagers wait to be settled.
     pub settling: BTreeMap<MarketKey, SettleCursor>,
+    /// Accounts that owe here, away from their home. Follows from the rows.
+    pub debtors: BTreeSet<AccountId>,
     /// Acknowledged index of the own log, by region number.
     pub acks: BTreeMap<u16, u64>,
     /// Other regions that must hold an entry before it counts for the floor.
@@ -60,6 +62,7 @@ impl Ledger {
             logs: BTreeMap::new(),
             granted: BTreeMap::new(),
             settling: BTreeMap::new(),
+            debtors: BTreeSet::new(),
             acks: BTreeMap::new(),
             ack_quorum,
             ack_floor: 0,

@@ -34,6 +34,8 @@ pub(crate) struct Admitted {
 pub(crate) enum Judged {
     /// Decided and recorded.
     Decided(Arc<WagerRecord>),
+    /// The account's row cannot count further; nothing was recorded.
+    Full,
     /// Not enough rights here; nothing was recorded. `missing` minor units.
     Short { missing: u64 },
 }
@@ -51,6 +53,9 @@ impl Ledger {
         if let Some(row) = row
             && row.free() >= i128::from(stake)
         {
+            if stake > row.room() {
+                return Judged::Full;
+            }
             row.stk = row.stk.checked_add(stake).expect("stakes of one account fit 64 bits");
             assert!(row.free() >= 0, "a stake was taken from rights that are not there");
             tx.rows.insert(wager.account.clone());

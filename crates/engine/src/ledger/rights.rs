@@ -18,24 +18,24 @@ pub(crate) enum Granting {
     Granted(u64),
     /// Granted before, by the same number: nothing more.
     Repeat,
-    /// Not enough here, or held for a bet that waits here.
+    /// Nothing free here, or held for a bet that waits here.
     Nothing,
 }
 
 impl Ledger {
-    /// Grants rights to a requester: all it wants if free, at least what it needs, else nothing. A grant is final when
-    /// its entry is logged; it is never taken back.
+    /// Grants rights to a requester: what it wants, or as much of it as is free; partial grants are kept (ESCROW.md 2.5).
+    /// A grant is final when its entry is logged; it is never taken back.
     pub(crate) fn grant<V: View>(&mut self, tx: &mut Tx<'_, V>, to: Site, ask: &Acquire, held: bool) -> Granting {
         let key = (to, ask.account.clone());
         let seen = self.granted.get(&key).copied().unwrap_or(0);
         if ask.n <= seen && self.planted != Planted::RegrantRepeats {
             return Granting::Repeat;
         }
-        let free = self.spendable(&ask.account);
-        if held || free < ask.need || ask.need == 0 || self.account_head(&ask.account).is_none() {
+        let room = self.accounts.get(&ask.account).and_then(|a| a.rows.get(&self.site)).map_or(0, crdt::Row::room);
+        let amount = ask.want.max(ask.need).min(self.spendable(&ask.account)).min(room);
+        if held || amount == 0 || ask.need == 0 || self.account_head(&ask.account).is_none() {
             return Granting::Nothing;
         }
-        let amount = ask.want.max(ask.need).min(free);
         if self.planted == Planted::GrantKept {
             let row = self.own_row(tx, &ask.account);
             *row.sent.entry(to).or_default() += amount;
@@ -60,8 +60,25 @@ impl Ledger {
         if sent <= taken {
             return 0;
         }
-        self.own_row(tx, account).recv.insert(from, sent);
+        let row = self.own_row(tx, account);
+        row.recv.insert(from, sent);
+        // Debt is served before anything else.
+        let repaid = u64::try_from(row.debt().min(row.free()).max(0)).unwrap_or(0);
+        row.dpd += repaid;
+        self.note_debt(account);
         sent - taken
+    }
+
+    /// Keeps the list of accounts that owe here, away from their home: the home is asked for them.
+    pub(crate) fn note_debt(&mut self, account: &AccountId) {
+        let Some(known) = self.accounts.get(account) else { return };
+        let owes = known.rows.get(&self.site).is_some_and(|r| r.debt() > 0);
+        let away = known.head.as_ref().is_some_and(|h| h.home != self.site);
+        if owes && away {
+            self.debtors.insert(account.clone());
+        } else {
+            self.debtors.remove(account);
+        }
     }
 
     /// After a start: takes everything that is addressed to this site and was not taken before.

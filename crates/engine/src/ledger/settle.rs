@@ -62,6 +62,11 @@ impl Ledger {
         if (state, paid) == (record.state, record.paid.minor()) {
             return false;
         }
+        let room = self.accounts.get(&record.account).and_then(|a| a.rows.get(&self.site)).map_or(0, crdt::Row::room);
+        if paid.max(record.paid.minor()).max(record.stake.minor()) > room {
+            tx.alarm("row_full", format!("wager {id} cannot be settled: its account cannot count further"));
+            return false;
+        }
         self.post_difference(tx, at, &record, state, paid);
         true
     }
@@ -103,6 +108,7 @@ impl Ledger {
         tx.put(Write::Wager(Arc::new(next)));
         tx.events.push(Event::Settled(settled));
         self.push_home(tx, &record.account, gained);
+        self.note_debt(&record.account);
     }
 }
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crdt::Site;
-use model::{ProducerId, RejectCode};
+use model::limits::PRODUCERS_MAX;
+use model::{ProducerId, ProducerState, RejectCode};
 
 use crate::wire::AliveAge;
 
@@ -24,6 +25,8 @@ pub(crate) struct Freshness {
     seen: BTreeMap<(ProducerId, Site), Evidence>,
     /// Source time of the last sign of life read here, Unix ms.
     sources: BTreeMap<ProducerId, u64>,
+    /// Newest word of each producer that the vector covers: source time, Unix ms, and state. For the replay clock.
+    covered: BTreeMap<ProducerId, (u64, ProducerState)>,
 }
 
 impl Freshness {
@@ -47,6 +50,23 @@ impl Freshness {
     /// Age of the newest sign of life, ms; `None` if there was none since start.
     pub(crate) fn age_ms(&self, producer: &ProducerId, steady_ms: u64) -> Option<u64> {
         self.of(producer).map(|(_, e)| steady_ms.saturating_sub(e.alive_ms)).min()
+    }
+
+    /// Notes a covered word; a later one replaces it, and down wins a tie.
+    pub(crate) fn covered(&mut self, producer: &ProducerId, time_ms: u64, state: ProducerState) {
+        let slot = self.covered.entry(producer.clone()).or_insert((time_ms, state));
+        *slot = (*slot).max((time_ms, state));
+    }
+
+    /// The newest covered word.
+    pub(crate) fn covered_word(&self, producer: &ProducerId) -> Option<(u64, ProducerState)> {
+        self.covered.get(producer).copied()
+    }
+
+    /// Whether one more producer may be heard of.
+    pub(crate) fn has_room(&self, producer: &ProducerId) -> bool {
+        let known = self.covered.contains_key(producer) || self.seen.keys().any(|(p, _)| p == producer);
+        known || self.covered.len().max(self.seen.len()) < PRODUCERS_MAX
     }
 
     /// Everyone heard of since start.
@@ -74,7 +94,7 @@ impl Freshness {
     /// Producers read here that have been silent for longer than the limit: (producer, source time of the last sign).
     pub(crate) fn silent(&self, here: Site, steady_ms: u64, limit_ms: u64) -> Vec<(ProducerId, u64)> {
         let read_here = self.seen.iter().filter(|((_, reader), _)| *reader == here);
-        let late = read_here.filter(|(_, e)| steady_ms.saturating_sub(e.alive_ms) > limit_ms);
+        let late = read_here.filter(|((p, _), _)| self.age_ms(p, steady_ms).is_some_and(|age| age > limit_ms));
         late.filter_map(|((p, _), _)| self.sources.get(p).map(|t| (p.clone(), *t))).collect()
     }
 

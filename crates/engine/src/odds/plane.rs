@@ -45,6 +45,8 @@ pub struct Plane {
     clock: Register<ProducerId, ClockTime>,
     /// Which register holds a dot; what a peer lacks is a range of it.
     by_dot: BTreeMap<Dot, RegisterKey>,
+    /// Sites that hold a dot of the index; only grows, and is bounded by the topology.
+    writers: BTreeSet<Site>,
     /// What is known: own writes, and others' up to the last `upto`.
     vector: Vector,
 }
@@ -66,6 +68,7 @@ impl Plane {
             producers: BTreeMap::new(),
             clock: Register::default(),
             by_dot: BTreeMap::new(),
+            writers: BTreeSet::new(),
             vector: Vector::default(),
         }
     }
@@ -153,6 +156,7 @@ impl Plane {
         }
         for dot in after.iter().filter(|d| !before.contains(d)) {
             self.by_dot.insert(*dot, key.clone());
+            self.writers.insert(dot.site);
         }
     }
 
@@ -193,14 +197,15 @@ impl Plane {
 
     /// Registers with a write of `site` beyond `n`.
     pub(crate) fn beyond(&self, site: Site, n: u64) -> BTreeSet<RegisterKey> {
-        let from = Dot { site, n: n + 1 };
+        let Some(next) = n.checked_add(1) else { return BTreeSet::new() };
+        let from = Dot { site, n: next };
         let to = Dot { site, n: u64::MAX };
         self.by_dot.range(from..=to).map(|(_, key)| key.clone()).collect()
     }
 
     /// Sites that have ever written something living or are in the vector.
     pub(crate) fn sites(&self) -> BTreeSet<Site> {
-        self.by_dot.keys().map(|d| d.site).chain(self.vector.iter().map(|(s, _)| s)).collect()
+        self.writers.iter().copied().chain(self.vector.iter().map(|(s, _)| s)).collect()
     }
 
     /// Visits every register.

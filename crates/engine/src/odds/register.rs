@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use crdt::{Dot, Hlc, Joined, Register, Restrict};
+use crdt::{Dot, Hlc, Joined, Register, Restrict, Site};
 use minicbor::{Decode, Encode};
 use model::{
     Definition, MarketKey, MarketStatus, OutcomeKey, Price, ProducerId, ProducerState, ResultRegister, ResultScope,
@@ -120,6 +120,19 @@ impl RegisterValue {
             Self::Resulted(r) => r.dots().collect(),
             Self::Definition(r) => r.dots().collect(),
             Self::Price(r) => r.dots().collect(),
+        }
+    }
+
+    /// The greatest number of a site that the register names.
+    #[must_use]
+    pub fn greatest_of(&self, site: Site) -> u64 {
+        match self {
+            Self::Producer(r) => r.greatest_of(site),
+            Self::Clock(r) => r.greatest_of(site),
+            Self::Status(r) => r.greatest_of(site),
+            Self::Resulted(r) => r.greatest_of(site),
+            Self::Definition(r) => r.greatest_of(site),
+            Self::Price(r) => r.greatest_of(site),
         }
     }
 

@@ -145,8 +145,11 @@ fn away_from_home_a_lack_everywhere_is_final_within_a_round_trip() {
     c.on_sale(1);
     let w = c.wager(2, P, "10");
     assert_eq!(reason(&c.place(2, w)), Some(RejectCode::InsufficientFunds));
+    // What little there was has come along (partial grants are kept); another account's money cannot come while cut.
+    let other = "q@eu-west";
+    c.funded(other, "5");
     c.part(1, 2);
-    let w = c.wager(2, P, "4");
+    let w = c.wager(2, other, "4");
     assert!(matches!(c.place(2, w), WagerAnswer::Refused(Refusal::InsufficientLocalFunds { elsewhere: 500, .. })));
 }
 
