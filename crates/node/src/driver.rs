@@ -154,3 +154,205 @@ impl<S: Disk> Driver<S> {
         board.waiting = self.effects.waiting();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread::{self, JoinHandle};
+
+    use bytes::Bytes;
+    use crdt::Site;
+    use engine::door::{Config, RegionConfig, Request};
+    use engine::port::{Durable, StoreError, View, Write};
+    use model::{
+        AccountId, Answer, Command, Currency, MarketKey, MintedId, Posting, Query, ResultRegister, ResultScope, Text,
+        WagerRecord,
+    };
+    use store::{Identity, Store, Usage};
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::handle::NodeHandle;
+
+    /// A real store whose commits begin to fail.
+    struct Failing {
+        store: Store,
+        /// Commits that still succeed.
+        left: Arc<AtomicUsize>,
+        /// Whoever holds it holds up every commit.
+        slow: Arc<Mutex<()>>,
+    }
+
+    impl View for Failing {
+        fn wager(&self, id: MintedId) -> Option<Arc<WagerRecord>> {
+            self.store.wager(id)
+        }
+        fn posting(&self, id: MintedId) -> Option<Posting> {
+            self.store.posting(id)
+        }
+        fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {
+            self.store.log(site, from, count_max, bytes_max)
+        }
+        fn market_wagers(&self, market: &MarketKey, after: Option<MintedId>, count_max: usize) -> Vec<MintedId> {
+            self.store.market_wagers(market, after, count_max)
+        }
+        fn account_wagers(&self, account: &AccountId, before: Option<MintedId>, count_max: usize) -> Vec<MintedId> {
+            self.store.account_wagers(account, before, count_max)
+        }
+        fn results(&self, market: &MarketKey) -> Vec<(ResultScope, ResultRegister)> {
+            self.store.results(market)
+        }
+    }
+
+    impl Durable for Failing {
+        fn load(&self, visit: &mut dyn FnMut(Write)) {
+            self.store.load(visit);
+        }
+        fn commit(&mut self, batch: &[Write]) -> Result<(), StoreError> {
+            if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err() {
+                return Err(StoreError { place: "here".to_owned(), why: "no space left".to_owned() });
+            }
+            drop(self.slow.lock().unwrap());
+            self.store.commit(batch)
+        }
+    }
+
+    impl Disk for Failing {
+        fn usage(&self) -> Usage {
+            self.store.usage()
+        }
+        fn close(self) -> Result<(), StoreError> {
+            self.store.close()
+        }
+    }
+
+    struct Bench {
+        handle: NodeHandle,
+        left: Arc<AtomicUsize>,
+        slow: Arc<Mutex<()>>,
+        thread: JoinHandle<Result<(), NodeError>>,
+        stop: watch::Sender<bool>,
+        _events: mpsc::Sender<net::Event>,
+        _dir: tempfile::TempDir,
+    }
+
+    fn bench() -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity { cluster: "t".to_owned(), region: 1, region_name: "eu".to_owned(), incarnation: 1 };
+        let left = Arc::new(AtomicUsize::new(usize::MAX));
+        let slow = Arc::new(Mutex::new(()));
+        let store = Store::open(dir.path(), identity).unwrap();
+        let store = Failing { store, left: Arc::clone(&left), slow: Arc::clone(&slow) };
+        let config = Config {
+            cluster: Text::new("t"),
+            region: 1,
+            incarnation: 1,
+            regions: vec![RegionConfig { number: 1, name: Text::new("eu") }],
+            ack_quorum: 0,
+            freshness_ms: 20_000,
+            replay: false,
+            first_start: false,
+            gossip_ms: 100,
+        };
+        let (handle, requests) = NodeHandle::channel(16);
+        let (events, reported) = mpsc::channel(16);
+        let (stop, stopped) = watch::channel(false);
+        let clock = Clock::start();
+        let watch = Arc::new(Watch::new(clock));
+        let handle = handle.watched(Arc::clone(&watch));
+        let shared = (clock, watch, Board::default());
+        let sources = Sources::new(requests, reported, stopped);
+        let driver = Driver::new(Region::open(config, store), sources, Effects::new(clock, None), shared);
+        let thread = thread::spawn(move || driver.run());
+        Bench { handle, left, slow, thread, stop, _events: events, _dir: dir }
+    }
+
+    fn open(name: &str) -> Request {
+        let account = AccountId::new(&format!("{name}@eu")).unwrap();
+        Request::Command(Command::OpenAccount { account, currency: Currency::new("GBP").unwrap() })
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_fails_ends_the_node_and_nothing_more_is_answered() {
+        let bench = bench();
+        let opened = bench.handle.ask(open("a"), None, 0).await.unwrap();
+        assert!(matches!(opened.answer, Answer::AccountOpened { created: true, .. }));
+        bench.left.store(0, Ordering::SeqCst);
+        assert_eq!(bench.handle.ask(open("b"), None, 0).await.unwrap_err(), crate::AskError::Stopped);
+        assert_eq!(
+            bench.handle.ask(Request::Query(Query::Clock), None, 0).await.unwrap_err(),
+            crate::AskError::Stopped
+        );
+        let error = bench.thread.join().unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "cannot write to here: no space left");
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_a_read_carries_the_cut_of_its_group() {
+        let bench = bench();
+        let opened = bench.handle.ask(open("a"), None, 0).await.unwrap();
+        let read = bench.handle.ask(Request::Query(Query::Clock), None, 0).await.unwrap();
+        assert!(read.token.covers(&opened.token));
+        assert_eq!(opened.token.log.iter().map(|(_, n)| n).sum::<u64>(), 1);
+        bench.stop.send(true).unwrap();
+        bench.thread.join().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_step_that_does_not_end_turns_readiness_off_until_it_does() {
+        let bench = bench();
+        let ready = async || match bench.handle.ask(Request::Query(Query::Ready), None, 0).await.unwrap().answer {
+            Answer::Ready(view) => view.money,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(ready().await, None);
+        let (held, handle) = (Arc::clone(&bench.slow), bench.handle.clone());
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let holder = thread::spawn(move || {
+            let _held = held.lock().unwrap();
+            let _ = released.recv();
+        });
+        while bench.slow.try_lock().is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let opening = tokio::spawn(async move { handle.ask(open("a"), None, 0).await });
+        // The first one waits for the engine in vain, the second one is answered at once.
+        for _ in 0..2 {
+            let why = loop {
+                if let Some(why) = ready().await {
+                    break why;
+                }
+            };
+            assert!(why.as_str().starts_with("the engine has been busy with one step for "), "{why}");
+        }
+        release.send(()).unwrap();
+        holder.join().unwrap();
+        assert!(opening.await.unwrap().is_ok());
+        // The step ends a moment after its answers have left.
+        while ready().await.is_some() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let (handle, _requests) = NodeHandle::channel(1);
+        let first = tokio::spawn({
+            let handle = handle.clone();
+            async move { handle.ask(open("a"), None, 0).await }
+        });
+        while handle.queued() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(handle.ask(open("b"), None, 0).await.unwrap_err(), crate::AskError::Overloaded);
+        first.abort();
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_dropped_stops() {
+        let bench = bench();
+        drop(bench.stop);
+        bench.thread.join().unwrap().unwrap();
+    }
+}

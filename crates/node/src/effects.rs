@@ -60,11 +60,11 @@ impl Effects {
     pub(crate) fn told(&mut self, event: Event) -> Option<Input> {
         match event {
             Event::Up { region, rtt } => {
-                tracing::info!(region, rtt_ms = rtt.as_secs_f64() * 1e3, "link up");
+                tracing::debug!(region, ?rtt, "link up");
                 Some(Input::PeerUp { region })
             }
             Event::Down { region, why } => {
-                tracing::warn!(region, why, "link down");
+                tracing::debug!(region, why, "link down");
                 Some(Input::PeerDown { region })
             }
             Event::Frame { region, lane, bytes } => Some(Input::Peer { region, lane: heard(lane), frame: bytes }),
@@ -168,7 +168,8 @@ mod tests {
         let (reply, mut answer) = oneshot::channel();
         let envelope = Envelope { request: Request::Query(Query::Ready), token: None, wait_ms: 0, reply };
         let Some(Input::Request { id, .. }) = effects.admit(envelope) else { panic!("somebody waits") };
-        let refused = || Effect::Reply { id, answer: Box::new(Answer::Refused(Refusal::NotReady { why: Text::new("x") })) };
+        let refused =
+            || Effect::Reply { id, answer: Box::new(Answer::Refused(Refusal::NotReady { why: Text::new("x") })) };
         effects.perform(refused(), &Arc::default());
         assert!(answer.try_recv().is_ok());
         assert_eq!(effects.waiting(), 0);

@@ -197,11 +197,8 @@ impl Thread {
     /// A failed assertion ends the thread, not the process: the process then ends in order, with a clear last line.
     fn spawn(self) -> Result<oneshot::Receiver<Result<(), NodeError>>, NodeError> {
         let (ended, end) = oneshot::channel();
-        let work = move || {
-            let result = catch_unwind(AssertUnwindSafe(|| self.run()));
-            // Nobody waits for the end of a node that was dropped.
-            let _ = ended.send(result.unwrap_or_else(|panic| Err(NodeError::Panicked(words(panic.as_ref())))));
-        };
+        // Nobody waits for the end of a node that was dropped.
+        let work = move || drop(ended.send(caught(|| self.run())));
         let spawned = std::thread::Builder::new().name("engine".to_owned()).spawn(work);
         spawned.map_err(|e| NodeError::Stopped(format!("cannot start the engine's thread: {e}")))?;
         Ok(end)
@@ -239,8 +236,36 @@ fn name(config: &Config) -> String {
     own.map_or_else(|| config.region.to_string(), |r| r.name.as_str().to_owned())
 }
 
+/// Turns a panic into an error with its words. What the work owned is gone with it.
+fn caught(work: impl FnOnce() -> Result<(), NodeError>) -> Result<(), NodeError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(NodeError::Panicked(words(panic.as_ref()))))
+}
+
 /// The words of a panic.
 fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_with_its_words() {
+        let said = |work: fn()| {
+            caught(|| {
+                work();
+                Ok(())
+            })
+            .map_err(|e| e.to_string())
+        };
+        assert_eq!(
+            said(|| panic!("an account has {} cents", -1)),
+            Err("the engine failed: an account has -1 cents".into())
+        );
+        assert_eq!(said(|| panic!("plain")), Err("the engine failed: plain".into()));
+        assert_eq!(said(|| std::panic::panic_any(7)), Err("the engine failed: a panic without words".into()));
+        assert_eq!(said(|| ()), Ok(()));
+    }
 }

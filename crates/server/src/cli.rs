@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::BenchArgs;
+use crate::demo::DemoArgs;
 use crate::feed::FeedCommand;
 
 /// A store for odds and wagers that every region writes locally.
@@ -14,9 +16,10 @@ use crate::feed::FeedCommand;
 #[derive(Debug, Parser)]
 #[command(name = "stakehold", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// What is logged, on standard error: `error`, `warn`, `info`, `debug`, or by part, as in `info,net=debug`.
-    #[arg(long, global = true, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
-    pub(crate) log: String,
+    /// What is logged, on standard error: `error`, `warn`, `info`, `debug`, or by part, as in `info,net=debug`. By
+    /// default `info` for `serve`, `warn` for everything else.
+    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -42,6 +45,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         feed: FeedCommand,
     },
+    /// Run three regions on this machine through a partition, and check every promise.
+    ///
+    /// Makes certificates in a scratch folder, streams odds in at one region, places wagers at all three, cuts one off,
+    /// heals it, settles, and reports. Exits 0 only if every promise that it checked held.
+    Demo(DemoArgs),
+    /// Measure speed on regions of its own, and print each figure beside its aim.
+    Bench(BenchArgs),
 }
 
 /// `serve`

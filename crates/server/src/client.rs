@@ -86,7 +86,11 @@ impl Reply {
         let text = |key: &str| body.get(key).and_then(Value::as_str);
         match (text("code"), text("detail")) {
             (Some(code), detail) => format!("{} {code}: {}", self.status.as_u16(), detail.unwrap_or_default()),
-            _ => format!("{}: {}", self.status, String::from_utf8_lossy(&self.body).chars().take(200).collect::<String>()),
+            _ => format!(
+                "{}: {}",
+                self.status,
+                String::from_utf8_lossy(&self.body).chars().take(200).collect::<String>()
+            ),
         }
     }
 }

@@ -1,21 +1,27 @@
 //! The binary `stakehold`. Owns the exit code, the last line on standard error and the log; the commands are modules.
 //! Knows nothing of wagers.
 
+mod bench;
 mod certs;
 mod cli;
 mod client;
 mod config;
+mod demo;
 mod feed;
 mod serve;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
+
+/// How long background work may take to end once the command is over.
+const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -27,17 +33,20 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    log(&cli.log)?;
+    let quiet = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
+    log(cli.log.as_deref().unwrap_or(quiet))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     let result = runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => serve::run(args).await,
             Command::Certs(args) => certs::run(args),
             Command::Feed { feed } => feed::run(feed).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Bench(args) => bench::run(args).await,
         }
     });
     // Nothing in the background may write after the last line, or keep the process.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(BACKGROUND_TIMEOUT);
     result
 }
 

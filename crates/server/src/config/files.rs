@@ -158,7 +158,7 @@ const fn gossip_ms() -> u64 {
 #[cfg(test)]
 #[derive(JsonSchema)]
 #[schemars(untagged)]
-#[expect(dead_code, reason = "only its schema is wanted")]
+#[expect(dead_code, clippy::large_enum_variant, reason = "only its schema is wanted")]
 pub(crate) enum ConfigFile {
     /// `regions/<region>.toml`
     Region(RegionFile),

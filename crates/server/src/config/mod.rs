@@ -7,7 +7,7 @@ mod check;
 mod files;
 mod source;
 
-pub(crate) use check::{Overrides, Setting, load, load_topology};
+pub(crate) use check::{Overrides, load, load_topology};
 
 #[cfg(test)]
 mod tests;

@@ -84,9 +84,17 @@ impl Source {
 
     fn fault(&self, key: &str, error: &toml::de::Error) -> ConfigError {
         let line = error.span().map(|span| self.line(span.start));
+        // A text that is no TOML has no keys yet: take what stands there.
+        let key = if key.is_empty() { line.map_or("", |line| self.key_on(line)) } else { key };
         // One line: the last line of a failed start must carry it whole.
         let why = error.message().trim().replace('\n', ", ");
         ConfigError { file: self.path.clone(), line, key: key.to_owned(), why }
+    }
+
+    /// What stands before the `=` of a line, if anything does.
+    fn key_on(&self, line: usize) -> &str {
+        let text = self.text.lines().nth(line - 1).unwrap_or_default().trim();
+        text.split_once('=').filter(|_| !text.starts_with('#')).map_or("", |(key, _)| key.trim())
     }
 
     fn line(&self, offset: usize) -> usize {

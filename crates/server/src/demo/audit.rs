@@ -159,8 +159,7 @@ impl Findings {
         let right = match (owner.state.as_str(), fate) {
             ("open", None) | ("lost", Some(Fate::Lost)) => paid == 0,
             ("won", Some(Fate::Won)) => wins(paid),
-            // Withdrawn, or accepted here after the event had been decided elsewhere.
-            ("void", Some(_)) => paid == asked.stake,
+            ("void", Some(Fate::Withdrawn)) => paid == asked.stake,
             _ => false,
         };
         if !right {
@@ -278,9 +277,7 @@ mod tests {
 
     #[test]
     fn an_account_has_what_the_book_says_to_the_cent() {
-        let answer = |balance: &str, reserved: &str| {
-            json!({"balance": balance, "reserved": reserved, "debt": "0.00", "in_transfer": "0.00"})
-        };
+        let answer = |balance: &str, reserved: &str| json!({"balance": balance, "reserved": reserved, "debt": "0.00", "in_transfer": "0.00"});
         let check = |answers: &[Value]| {
             let mut findings = Findings::default();
             // Staked 3.00, of which 2.00 settled, which paid 4.20.

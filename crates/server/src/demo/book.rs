@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn answers_are_counted_by_region_and_code() {
-        let account = |home| Account { name: String::new(), home, currency: Currency::new("EUR").unwrap(), deposited: 0 };
+        let account =
+            |home| Account { name: String::new(), home, currency: Currency::new("EUR").unwrap(), deposited: 0 };
         let asked = |region, account, answer| Asked {
             id: String::new(),
             region,

@@ -96,7 +96,8 @@ impl Cluster {
         let (exited, first_exit) = watch::channel(None);
         let mut regions = Vec::new();
         for (place, name) in plan.regions.iter().enumerate() {
-            let address = |other: usize| relays.get(&(place, other)).map(Relay::local_addr).or(gossip.get(other).copied());
+            let address =
+                |other: usize| relays.get(&(place, other)).map(Relay::local_addr).or(gossip.get(other).copied());
             let addresses: Vec<SocketAddr> = (0..plan.regions.len()).filter_map(address).collect();
             let files =
                 RegionFiles { scratch: scratch.path(), names: &plan.regions, place, http: &http, gossip: &addresses };
@@ -115,6 +116,11 @@ impl Cluster {
     /// Where each region listens, in order.
     pub(crate) fn urls(&self) -> Vec<String> {
         self.regions.iter().map(|region| region.url.clone()).collect()
+    }
+
+    /// Process ids, in order.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.regions.iter().map(|region| region.pid).collect()
     }
 
     /// The scratch folder.

@@ -52,7 +52,11 @@ impl Watch {
     ///
     /// # Errors
     /// When a region does not answer.
-    pub(crate) async fn caught_up(&mut self, wanted: &Progress, within: Duration) -> Result<Option<Duration>, ClientError> {
+    pub(crate) async fn caught_up(
+        &mut self,
+        wanted: &Progress,
+        within: Duration,
+    ) -> Result<Option<Duration>, ClientError> {
         let since = Instant::now();
         for client in &mut self.clients {
             loop {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::book::{Account, Answer, minor};
-use crate::client::{Client, ClientError, REPLAYED, Reply, number, text};
+use crate::client::{Client, ClientError, REPLAYED, Reply, TOKEN, number, text};
 
 /// Tries of one wager, always with the same id.
 const TRIES_MAX: u32 = 3;
@@ -22,6 +22,17 @@ const PAUSE_MAX: Duration = Duration::from_millis(400);
 const IDS: &str = "/v1/ids?count=500&place_by_ms=900000";
 /// Longest wait of a region for money from elsewhere, ms.
 const WAIT_MS: u64 = 1_000;
+
+/// Longest wait for what a token has seen, ms.
+const TOKEN_WAIT_MS: &str = "5000";
+
+/// An account that was opened and paid into.
+pub(crate) struct Opened {
+    /// What the region had seen then.
+    pub(crate) token: String,
+    /// Whether a repeated deposit was answered as one; true also when there was none.
+    pub(crate) repeat_known: bool,
+}
 
 /// A connection to one region and the ids it has minted for us.
 pub(crate) struct Counter {
@@ -66,12 +77,11 @@ impl Counter {
         Ok(Self { client: Client::new(url)?, ids: Vec::new() })
     }
 
-    /// Opens an account and pays in; `twice` sends the deposit again with its id. Returns whether the repeat was
-    /// answered as one (true also when there was none).
+    /// Opens an account and pays in; `twice` sends the deposit again with its id.
     ///
     /// # Errors
     /// When the region does not do as asked.
-    pub(crate) async fn open(&mut self, account: &mut Account, amount: i128, twice: bool) -> anyhow::Result<bool> {
+    pub(crate) async fn open(&mut self, account: &mut Account, amount: i128, twice: bool) -> anyhow::Result<Opened> {
         let path = format!("/v1/accounts/{}", account.name);
         let opened = self.client.json(Method::PUT, &path, &json!({"currency": account.currency.code()})).await?;
         opened.ok().with_context(|| format!("opening {}", account.name))?;
@@ -83,11 +93,24 @@ impl Counter {
             bail!("a deposit into {}: {}", account.name, first.problem());
         }
         account.deposited += amount;
-        if !twice {
-            return Ok(true);
+        let mut opened = Opened { token: first.header(&TOKEN).unwrap_or_default().to_owned(), repeat_known: true };
+        if twice {
+            let again = self.client.json(Method::POST, &path, &deposit).await?;
+            opened.repeat_known = again.status.as_u16() == 200 && again.header(&REPLAYED) == Some("true");
         }
-        let again = self.client.json(Method::POST, &path, &deposit).await?;
-        Ok(again.status.as_u16() == 200 && again.header(&REPLAYED) == Some("true"))
+        Ok(opened)
+    }
+
+    /// Reads an account's balance here once this region has seen what the token has; none when it has not in time.
+    ///
+    /// # Errors
+    /// When the region does not answer.
+    pub(crate) async fn balance_after(&mut self, account: &Account, token: &str) -> Result<Option<i128>, ClientError> {
+        let path = format!("/v1/accounts/{}", account.name);
+        let headers = [("stakehold-token", token), ("stakehold-wait-ms", TOKEN_WAIT_MS)];
+        let reply = self.client.send(Method::GET, &path, &headers, Bytes::new()).await?;
+        let known = reply.status.is_success();
+        Ok(known.then(|| minor(text(&reply.json(), "/balance"), account.currency)).flatten())
     }
 
     /// A fresh id of this region.
@@ -155,7 +178,8 @@ fn read(reply: &Reply, currency: Currency) -> (Heard, Option<Duration>) {
             _ => (heard(Answer::Unknown), Some(PAUSE_MAX)),
         };
     }
-    let pause = (text(&body, "/retry") == "same_id").then(|| Duration::from_millis(number(&body, "/retry_after_ms").max(50)));
+    let pause =
+        (text(&body, "/retry") == "same_id").then(|| Duration::from_millis(number(&body, "/retry_after_ms").max(50)));
     match body.get("decided") {
         Some(Value::Bool(false)) => (heard(Answer::Undecided(text(&body, "/code").to_owned())), pause),
         _ => (heard(Answer::Unknown), pause),

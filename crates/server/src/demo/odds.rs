@@ -169,7 +169,7 @@ impl Heard {
 fn outcome_key(runner: &Value) -> String {
     let id = crate::client::number(runner, "/id");
     match runner.get("hc").map(Value::to_string) {
-        Some(handicap) if handicap.trim_matches(['-', '0', '.']) != "" => format!("{id}@{handicap}"),
+        Some(handicap) if !handicap.trim_matches(['-', '0', '.']).is_empty() => format!("{id}@{handicap}"),
         _ => id.to_string(),
     }
 }

@@ -38,13 +38,21 @@ pub(crate) fn report(story: &Story, setting: &Setting<'_>) -> Result<(String, Ve
     let mut out = String::new();
     writeln!(out, "\nodds          {} -> {}", setting.source, name(setting, FEED))?;
     let (closed, all) = story.markets;
-    writeln!(out, "              {} lines, {} refused; {closed} of {all} markets settled", story.fed.lines, story.fed.refused)?;
+    writeln!(
+        out,
+        "              {} lines, {} refused; {closed} of {all} markets settled",
+        story.fed.lines, story.fed.refused
+    )?;
     wagers(&mut out, story, setting)?;
     money(&mut out, story)?;
     crossing(&mut out, story, setting)?;
     let caught_up = story.caught_up.map_or_else(|| "not".to_owned(), shown);
     let equal = story.equal_after.map_or_else(|| "not".to_owned(), shown);
-    writeln!(out, "caught up     {caught_up} after {} was healed; all equal {equal} after the last wager", name(setting, CUT))?;
+    writeln!(
+        out,
+        "caught up     {caught_up} after {} was healed; all equal {equal} after the last wager",
+        name(setting, CUT)
+    )?;
     let digest = story.digests.first().cloned().unwrap_or_default();
     let short = |path: &str| text(&digest, path).chars().take(16).collect::<String>();
     writeln!(out, "digests       odds {}  ledger {}", short("/odds/digest"), short("/ledger/digest"))?;
@@ -86,7 +94,8 @@ fn money(out: &mut String, story: &Story) -> std::fmt::Result {
         let money = |minor| currency.format(minor);
         let (deposits, stakes, paid) = (money(sums.deposits), money(sums.settled_stakes), money(sums.paid));
         let (free, reserved, transfer) = (money(sums.free), money(sums.reserved), money(sums.in_transfer));
-        let equal = if sums.difference() == 0 { String::new() } else { format!("  off by {}", money(sums.difference())) };
+        let equal =
+            if sums.difference() == 0 { String::new() } else { format!("  off by {}", money(sums.difference())) };
         writeln!(out, "{code:<14}{deposits:>13}{stakes:>17}{paid:>13}{free:>13}{reserved:>11}{transfer:>14}{equal}")?;
     }
     Ok(())
@@ -136,16 +145,28 @@ fn checks(story: &Story, setting: &Setting<'_>) -> Vec<Check> {
     checks.push(check(
         "conservation",
         balanced && findings.accounts.count == 0,
-        format!("{} accounts in all regions as in the demo's own book, {} not", book.accounts.len(), findings.accounts.count),
+        format!(
+            "{} accounts in all regions as in the demo's own book, {} not",
+            book.accounts.len(),
+            findings.accounts.count
+        ),
     ));
-    checks.push(check("no-overdraft", findings.overdrawn.count == 0, format!("{} below zero", findings.overdrawn.count)));
+    checks.push(check(
+        "no-overdraft",
+        findings.overdrawn.count == 0,
+        format!("{} below zero", findings.overdrawn.count),
+    ));
     let first = story.digests.first();
     let equal = story.equal_after.is_some() && story.digests.iter().all(|digest| Some(digest) == first);
     let stopped = story.digests.iter().any(is_stopped);
     let what = if equal { "log heads, odds and ledger digests are equal" } else { "digests differ" };
     checks.push(check("convergence", equal && !stopped && story.caught_up.is_some(), what.to_owned()));
     let fed = &story.fed;
-    checks.push(check("feed", fed.refused == 0 && fed.applied > 0, format!("{} applied, {} refused", fed.applied, fed.refused)));
+    checks.push(check(
+        "feed",
+        fed.refused == 0 && fed.applied > 0,
+        format!("{} applied, {} refused", fed.applied, fed.refused),
+    ));
     checks
 }
 
@@ -176,7 +197,10 @@ fn partition(story: &Story, setting: &Setting<'_>) -> Vec<Check> {
         Check {
             name: "freshness",
             kept: stale > 0 && late.accepted == 0,
-            what: format!("then refused {stale} as odds_stale and took {} on odds older than {limit_s} s", late.accepted),
+            what: format!(
+                "then refused {stale} as odds_stale and took {} on odds older than {limit_s} s",
+                late.accepted
+            ),
         },
         Check {
             name: "others go on",
@@ -202,6 +226,7 @@ fn faults(story: &Story) -> Vec<String> {
     let kinds: [&Faults; 4] = [&findings.answers, &findings.settlement, &findings.accounts, &findings.overdrawn];
     let found = kinds.into_iter().flat_map(|faults| faults.first.iter().cloned());
     let refused = story.fed.first_refused.iter().map(|r| format!("line {}: {}: {}", r.line, r.code, r.detail));
-    let lost = (story.crossings.lost > 0).then(|| format!("{} prices were not seen elsewhere in time", story.crossings.lost));
+    let lost =
+        (story.crossings.lost > 0).then(|| format!("{} prices were not seen elsewhere in time", story.crossings.lost));
     story.book.repeats.wrong.iter().cloned().chain(found).chain(refused).chain(lost).collect()
 }

@@ -179,10 +179,18 @@ async fn open_accounts(names: &[&str], urls: &[String]) -> anyhow::Result<Book> 
             let mut account = Account { name: format!("player-{n}@{name}"), home, currency, deposited: 0 };
             let amount = if n % 5 == 4 { DEPOSIT_POOR } else { DEPOSIT_RICH };
             let twice = n % 3 == 0;
-            if !counter.open(&mut account, amount, twice).await? {
+            let opened = counter.open(&mut account, amount, twice).await?;
+            if !opened.repeat_known {
                 book.repeats.wrong.push(format!("a repeated deposit into {} was not known as one", account.name));
             }
             book.repeats.deposits += u64::from(twice);
+            // The next region waits for the token, and then knows the money.
+            let elsewhere = urls.iter().cycle().nth(home + 1).context("no other region")?;
+            if n + 1 == ACCOUNTS
+                && Counter::new(elsewhere)?.balance_after(&account, &opened.token).await? != Some(amount)
+            {
+                book.repeats.wrong.push(format!("{} is not known elsewhere after waiting for its token", account.name));
+            }
             book.accounts.push(account);
         }
     }

@@ -239,7 +239,10 @@ mod tests {
         let read = |text: &str| text.parse::<Speed>();
         assert_eq!(read("real"), Ok(Speed::Milli(1_000)));
         assert_eq!(read("max"), Ok(Speed::Max));
-        assert_eq!((read("10"), read("2.5"), read("0.001")), (Ok(Speed::Milli(10_000)), Ok(Speed::Milli(2_500)), Ok(Speed::Milli(1))));
+        assert_eq!(
+            (read("10"), read("2.5"), read("0.001")),
+            (Ok(Speed::Milli(10_000)), Ok(Speed::Milli(2_500)), Ok(Speed::Milli(1)))
+        );
         for wrong in ["", "0", "-1", "1.", "1.2345", "fast", ".", "+5", "1000001"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

@@ -190,7 +190,9 @@ mod tests {
     #[test]
     fn what_is_no_message_stays_as_it_is() {
         let map = TimeMap { from_ms: 0, to_ms: 9, speed_milli: 1_000 };
-        for line in ["", "{", "\"", "{\"pt\":", "{\"pt\":\"1\"}", "[{\"pt\":1}]", "}}}", "{\"pt\\", "{\"x\":\"\\", "nonsense é"] {
+        for line in
+            ["", "{", "\"", "{\"pt\":", "{\"pt\":\"1\"}", "[{\"pt\":1}]", "}}}", "{\"pt\\", "{\"x\":\"\\", "nonsense é"]
+        {
             assert_eq!(moved(line, 5, &map), line);
             assert_eq!(published_ms(line), None, "{line}");
         }

@@ -1,0 +1,207 @@
+//! The simulator's disk: ordered maps that hold what was synced, and a plan for the next crash.
+//! A commit is written, then synced; a crash before the sync loses the whole batch (its WAL record is torn), a crash
+//! after it keeps the batch but lets no effect out. Knows no engine rules.
+
+use std::cell::{Cell, Ref, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crdt::{Row, Site};
+use engine::odds::{RegisterKey, RegisterValue};
+use engine::port::{AccountHead, Durable, LogHead, Meta, SettleCursor, StoreError, View, Write};
+use feeds::betfair::Book;
+use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
+
+/// Where in a commit the process dies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CrashPlan {
+    /// Nowhere.
+    #[default]
+    None,
+    /// Before the sync: the batch is lost as a whole.
+    BeforeSync,
+    /// After the sync, before anything was emitted: the batch is there, nobody has heard of it.
+    AfterSync,
+}
+
+/// Everything that was synced.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tables {
+    /// Log entries.
+    pub log: BTreeMap<(Site, u64), Bytes>,
+    /// Log heads.
+    pub heads: BTreeMap<Site, LogHead>,
+    /// Accounts' opening facts.
+    pub accounts: BTreeMap<AccountId, AccountHead>,
+    /// Rows.
+    pub rows: BTreeMap<(AccountId, Site), Row>,
+    /// Wagers.
+    pub wagers: BTreeMap<MintedId, Arc<WagerRecord>>,
+    /// Index of an account's wagers.
+    pub account_wagers: BTreeSet<(AccountId, MintedId)>,
+    /// Index of own accepted wagers by market.
+    pub market_wagers: BTreeSet<(MarketKey, MintedId)>,
+    /// Deposits.
+    pub postings: BTreeMap<MintedId, Posting>,
+    /// Result registers.
+    pub results: BTreeMap<(MarketKey, ResultScope), ResultRegister>,
+    /// Markets that wait to be settled.
+    pub settle: BTreeMap<MarketKey, SettleCursor>,
+    /// Odds registers.
+    pub odds: BTreeMap<RegisterKey, RegisterValue>,
+    /// Ladders.
+    pub books: BTreeMap<MarketKey, Arc<Book>>,
+    /// Acquire requests granted.
+    pub granted: BTreeMap<(Site, AccountId), u64>,
+    /// The rest.
+    pub meta: Option<Meta>,
+}
+
+/// A disk. Clones are handles to the same one, so that it outlives the process on it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryDisk {
+    tables: Rc<RefCell<Tables>>,
+    plan: Rc<Cell<CrashPlan>>,
+}
+
+impl MemoryDisk {
+    /// What the next commit does. A crash happens once.
+    pub fn plan(&self, plan: CrashPlan) {
+        self.plan.set(plan);
+    }
+
+    /// What was synced.
+    #[must_use]
+    pub fn tables(&self) -> Ref<'_, Tables> {
+        self.tables.borrow()
+    }
+}
+
+impl Tables {
+    fn take(&mut self, write: Write) {
+        match write {
+            Write::Log(site, index, entry) => drop(self.log.insert((site, index), entry)),
+            Write::LogHead(site, head) => drop(self.heads.insert(site, head)),
+            Write::Account(account, head) => drop(self.accounts.insert(account, head)),
+            Write::Row(account, site, row) => drop(self.rows.insert((account, site), row)),
+            Write::Wager(record) => drop(self.wagers.insert(record.id, record)),
+            Write::AccountWager(account, id) => drop(self.account_wagers.insert((account, id))),
+            Write::MarketWager(market, id) => drop(self.market_wagers.insert((market, id))),
+            Write::Posting(posting) => drop(self.postings.insert(posting.id, posting)),
+            Write::Result(market, scope, register) => drop(self.results.insert((market, scope), register)),
+            Write::Settle(market, Some(cursor)) => drop(self.settle.insert(market, cursor)),
+            Write::Settle(market, None) => drop(self.settle.remove(&market)),
+            Write::Odds(key, value) => drop(self.odds.insert(key, value)),
+            Write::Book(market, book) => drop(self.books.insert(market, book)),
+            Write::Granted(site, account, n) => drop(self.granted.insert((site, account), n)),
+            Write::Meta(meta) => self.meta = Some(meta),
+        }
+    }
+}
+
+impl View for MemoryDisk {
+    fn wager(&self, id: MintedId) -> Option<Arc<WagerRecord>> {
+        self.tables().wagers.get(&id).cloned()
+    }
+
+    fn posting(&self, id: MintedId) -> Option<Posting> {
+        self.tables().postings.get(&id).cloned()
+    }
+
+    fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {
+        let tables = self.tables();
+        let mut out: Vec<Bytes> = Vec::new();
+        let mut bytes = 0;
+        for (next, ((_, index), entry)) in (from..).zip(tables.log.range((site, from)..=(site, u64::MAX))) {
+            let full = out.len() >= count_max || (bytes >= bytes_max && !out.is_empty());
+            if *index != next || full {
+                break;
+            }
+            bytes += entry.len();
+            out.push(entry.clone());
+        }
+        out
+    }
+
+    fn market_wagers(&self, market: &MarketKey, after: Option<MintedId>, count_max: usize) -> Vec<MintedId> {
+        let from = match after {
+            Some(id) => Bound::Excluded((market.clone(), id)),
+            None => Bound::Included((market.clone(), MintedId::mint(0, 0, 0, 0))),
+        };
+        let tables = self.tables();
+        let range = tables.market_wagers.range((from, Bound::Unbounded));
+        range.take_while(|(m, _)| m == market).map(|(_, id)| *id).take(count_max).collect()
+    }
+
+    fn account_wagers(&self, account: &AccountId, before: Option<MintedId>, count_max: usize) -> Vec<MintedId> {
+        let tables = self.tables();
+        let from = (account.clone(), MintedId::mint(0, 0, 0, 0));
+        let of_account = tables.account_wagers.range(from..).take_while(|(a, _)| a == account).map(|(_, id)| *id);
+        let mut ids: Vec<MintedId> = of_account.filter(|id| before.is_none_or(|b| *id < b)).collect();
+        ids.reverse();
+        ids.truncate(count_max);
+        ids
+    }
+
+    fn results(&self, market: &MarketKey) -> Vec<(ResultScope, ResultRegister)> {
+        let tables = self.tables();
+        let range = tables.results.range((market.clone(), ResultScope::Market)..).take_while(|((m, _), _)| m == market);
+        range.map(|((_, scope), register)| (scope.clone(), register.clone())).collect()
+    }
+}
+
+impl Durable for MemoryDisk {
+    fn load(&self, visit: &mut dyn FnMut(Write)) {
+        let t = self.tables();
+        t.heads.iter().for_each(|(site, head)| visit(Write::LogHead(*site, head.clone())));
+        t.accounts.iter().for_each(|(account, head)| visit(Write::Account(account.clone(), head.clone())));
+        t.rows.iter().for_each(|((account, site), row)| visit(Write::Row(account.clone(), *site, row.clone())));
+        t.settle.iter().for_each(|(market, cursor)| visit(Write::Settle(market.clone(), Some(cursor.clone()))));
+        t.odds.iter().for_each(|(key, value)| visit(Write::Odds(key.clone(), value.clone())));
+        t.books.iter().for_each(|(market, book)| visit(Write::Book(market.clone(), Arc::clone(book))));
+        t.granted.iter().for_each(|((site, account), n)| visit(Write::Granted(*site, account.clone(), *n)));
+        t.meta.iter().for_each(|meta| visit(Write::Meta(meta.clone())));
+    }
+
+    fn commit(&mut self, batch: &[Write]) -> Result<(), StoreError> {
+        let crash = |why: &str| Err(StoreError { place: "the simulated disk".to_owned(), why: why.to_owned() });
+        match self.plan.take() {
+            CrashPlan::BeforeSync => return crash("died before the sync"),
+            plan => {
+                let mut tables = self.tables.borrow_mut();
+                batch.iter().for_each(|write| tables.take(write.clone()));
+                if plan == CrashPlan::AfterSync {
+                    return crash("died after the sync");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_a_store_like_any_other() {
+        let disk = MemoryDisk::default();
+        engine::conformance::run(|| disk.clone());
+    }
+
+    #[test]
+    fn a_crash_before_the_sync_loses_the_batch_and_one_after_it_keeps_it() {
+        let mut disk = MemoryDisk::default();
+        let batch = engine::conformance::one_of_each();
+        disk.plan(CrashPlan::BeforeSync);
+        assert!(disk.commit(&batch).is_err());
+        assert_eq!(*disk.tables(), Tables::default());
+        disk.plan(CrashPlan::AfterSync);
+        assert!(disk.commit(&batch).is_err());
+        assert_eq!(disk.tables().wagers.len(), 1);
+        assert!(disk.commit(&batch).is_ok(), "a crash happens once");
+    }
+}

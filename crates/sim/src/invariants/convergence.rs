@@ -1,0 +1,175 @@
+//! convergence: healed and left alone, all regions hold the same: logs, rows, wagers, deposits, results and odds;
+//! nothing is in transfer, waiting or unsettled. And at all times every copy of a log is a prefix of the true one.
+
+use std::collections::BTreeMap;
+
+use engine::odds::{RegisterKey, RegisterValue};
+use model::{OutcomeResult, ResultScope, SettlementCall, WagerRecord, WagerState};
+
+use crate::node::Node;
+use crate::world::World;
+
+/// Every region's copy of every log is a prefix of the true one.
+pub(crate) fn prefixes(world: &World) -> Result<(), String> {
+    for node in world.nodes.values() {
+        for (site, head) in &node.disk.tables().heads {
+            let truth = world.ghost.chain.get(&(*site, head.index)).copied().unwrap_or_default();
+            if truth != (head.hash, head.digest) {
+                return Err(format!(
+                    "region {} holds a log of {site} up to {} that {site} does not",
+                    node.region, head.index
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn odds(node: &Node) -> BTreeMap<RegisterKey, RegisterValue> {
+    let mut all = BTreeMap::new();
+    if let Some(plane) = node.plane() {
+        plane.visit(|key, value| {
+            all.insert(key, value);
+        });
+    }
+    all
+}
+
+/// Whether all regions are equal; else the first thing that is not.
+pub(crate) fn check(world: &World) -> Result<(), String> {
+    let poisoned = |node: &Node, site| world.poisoned.is_some_and(|p| p.victim == node.region && p.site == site);
+    let exempt = world.poisoned.map(|p| p.victim);
+    for node in world.nodes.values() {
+        let region = node.region;
+        let Some(process) = &node.process else { return Err(format!("region {region} is down")) };
+        if node.links.len() < 2 {
+            return Err(format!("region {region} has {} links", node.links.len()));
+        }
+        let engine = process.engine();
+        for other in world.nodes.values() {
+            let (held, true_length) = (engine.ledger().head(other.site).index, world.ghost.length(other.site));
+            if held != true_length && !poisoned(node, other.site) {
+                return Err(format!("region {region} holds {held} of {true_length} entries of {}", other.site));
+            }
+        }
+        if !engine.ledger().settling.is_empty() {
+            return Err(format!("region {region} has not settled {:?}", engine.ledger().settling.keys().next()));
+        }
+    }
+    if world.oracle.waiting() > 0 {
+        return Err(format!("{} calls wait for an answer", world.oracle.waiting()));
+    }
+    same_odds(world)?;
+    same_money(world, exempt)?;
+    closed(world, exempt)?;
+    settled(world, exempt)
+}
+
+fn same_odds(world: &World) -> Result<(), String> {
+    let mut first: Option<(u16, BTreeMap<RegisterKey, RegisterValue>, crdt::Vector)> = None;
+    for node in world.nodes.values() {
+        let vector = node.plane().map(|p| p.vector().clone()).unwrap_or_default();
+        let all = odds(node);
+        let Some((region, other, other_vector)) = &first else {
+            first = Some((node.region, all, vector));
+            continue;
+        };
+        if *other_vector != vector {
+            return Err(format!("odds vectors of {region} and {}: {other_vector:?}, {vector:?}", node.region));
+        }
+        let differs = |key: &&RegisterKey| all.get(key) != other.get(key);
+        if let Some(key) = all.keys().chain(other.keys()).find(differs) {
+            let (a, b) = (other.get(key), all.get(key));
+            return Err(format!("{key:?} at {region} is {a:?}, at {} {b:?}", node.region));
+        }
+    }
+    Ok(())
+}
+
+fn same_money(world: &World, exempt: Option<u16>) -> Result<(), String> {
+    let mut first: Option<&Node> = None;
+    for node in world.nodes.values().filter(|n| Some(n.region) != exempt) {
+        let Some(other) = first else {
+            first = Some(node);
+            continue;
+        };
+        let digest = |n: &Node| n.process.as_ref().map(|p| p.engine().ledger().digest());
+        let between = format!("{} and {}", other.region, node.region);
+        if digest(node) != digest(other) {
+            return Err(format!("ledger digests of {between}"));
+        }
+        let (a, b) = (node.disk.tables(), other.disk.tables());
+        let differs = a.wagers.iter().find(|(id, w)| b.wagers.get(*id) != Some(*w));
+        if let Some((id, wager)) = differs {
+            return Err(format!("wagers of {between}: {wager:?} and {:?}", b.wagers.get(id)));
+        }
+        if a.wagers.len() != b.wagers.len() || a.account_wagers != b.account_wagers {
+            return Err(format!("wagers or their index of {between}"));
+        }
+        if (&a.postings, &a.results) != (&b.postings, &b.results) {
+            return Err(format!("deposits or results of {between}"));
+        }
+    }
+    let reached = |to: crdt::Site| Some(to.region) != exempt;
+    for account in &world.ghost.accounts {
+        let rows = super::conservation::true_rows(world, account);
+        for (site, row) in &rows {
+            for (to, sent) in row.sent.iter().filter(|(to, _)| reached(**to)) {
+                let taken = rows.get(to).and_then(|r| r.recv.get(site)).copied().unwrap_or(0);
+                if taken != *sent {
+                    return Err(format!("{account}: {} in transfer from {site} to {to}", sent.saturating_sub(taken)));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A market that results close is off sale, and only then: what the log says and its twin in the odds plane agree.
+fn closed(world: &World, exempt: Option<u16>) -> Result<(), String> {
+    for node in world.nodes.values().filter(|n| Some(n.region) != exempt) {
+        let tables = node.disk.tables();
+        for ((market, scope), logged) in &tables.results {
+            let twin = tables.odds.get(&RegisterKey::Resulted(market.clone(), scope.clone()));
+            let Some(RegisterValue::Resulted(twin)) = twin else {
+                return Err(format!("the result of {market} {scope:?} has no twin at {}", node.region));
+            };
+            let (a, b) = (SettlementCall::resolve(Some(logged), None), SettlementCall::resolve(Some(twin), None));
+            if a != b {
+                return Err(format!("{market} {scope:?} at {}: settled as {a:?}, sold as {b:?}", node.region));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every accepted wager stands as the results say, at its owner.
+fn settled(world: &World, exempt: Option<u16>) -> Result<(), String> {
+    for wager in world.ghost.wagers.values().filter(|w| w.is_accepted() && Some(w.owner.region) != exempt) {
+        let Some(leg) = wager.legs.first() else { continue };
+        let tables = world.node(wager.owner.region).disk.tables();
+        let register = |scope| tables.results.get(&(leg.market.clone(), scope));
+        let own = register(ResultScope::Outcome(leg.outcome.clone()));
+        let call = SettlementCall::resolve(own, register(ResultScope::Market));
+        if expected(wager, call).is_some_and(|e| e != (wager.state, wager.paid.minor())) {
+            return Err(format!("wager {} stands {:?}, its results say {call:?}", wager.id, wager.state));
+        }
+    }
+    Ok(())
+}
+
+fn expected(wager: &WagerRecord, call: SettlementCall) -> Option<(WagerState, u64)> {
+    let stake = wager.stake.minor();
+    match call {
+        SettlementCall::Disputed => None,
+        SettlementCall::Open | SettlementCall::Result(OutcomeResult::None | OutcomeResult::Open) => {
+            Some((WagerState::Open, 0))
+        }
+        SettlementCall::Result(OutcomeResult::Lost) => Some((WagerState::Lost, 0)),
+        SettlementCall::Result(OutcomeResult::Void | OutcomeResult::Withdrawn) => Some((WagerState::Void, stake)),
+        SettlementCall::Result(OutcomeResult::Won) => {
+            let odds = wager.legs.first().map(|l| (u128::from(l.odds.num()), u128::from(l.odds.den())))?;
+            Some((WagerState::Won, u64::try_from(u128::from(stake) * odds.0 / odds.1).ok()?))
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The invariants, one file each, named as the promises of DESIGN.md section 1. Each compares true committed state
+//! with the ghosts and the clients' memory. This file says when each is looked at.
+
+pub(crate) mod conservation;
+pub(crate) mod contained;
+pub(crate) mod convergence;
+pub(crate) mod durable_ack;
+pub(crate) mod no_overdraft;
+pub(crate) mod one_acceptance;
+pub(crate) mod one_posting;
+pub(crate) mod sticky_answer;
+pub(crate) mod suspension_wins;
+
+use model::WagerRecord;
+
+use crate::report::Breach;
+use crate::stops::Held;
+use crate::world::World;
+
+fn named(invariant: &'static str, result: Result<(), String>) -> Result<(), Breach> {
+    result.map_err(|detail| Breach::new(invariant, detail))
+}
+
+/// After every group of a region: what is cheap.
+pub(crate) fn after_group(world: &World, region: u16) -> Result<(), Breach> {
+    named("no_overdraft", no_overdraft::at(world, region))?;
+    named("conservation", conservation::at(world, region))?;
+    named("durable_ack", durable_ack::shown(world, region))
+}
+
+/// Now and then and at the end: everything.
+pub(crate) fn deep(world: &World) -> Result<(), Breach> {
+    named("no_overdraft", no_overdraft::everywhere(world))?;
+    named("conservation", conservation::everywhere(world))?;
+    named("one_acceptance", one_acceptance::check(world))?;
+    named("one_posting", one_posting::check(world))?;
+    named("sticky_answer", sticky_answer::check(world))?;
+    named("durable_ack", durable_ack::check(world))?;
+    named("contained", contained::check(world))?;
+    named("convergence", convergence::prefixes(world))
+}
+
+/// A wager was accepted in a group that began with `held`.
+pub(crate) fn sold(world: &World, region: u16, wager: &WagerRecord, held: &Held) -> Result<(), Breach> {
+    named("suspension_wins", suspension_wins::sold(world, region, wager, held))
+}

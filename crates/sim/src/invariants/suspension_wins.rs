@@ -1,0 +1,70 @@
+//! suspension_wins: a region sells nothing of a market while a suspension is known to it, nor on odds older than the
+//! freshness limit; and only an act that has seen a suspension lifts it.
+
+use engine::door::{Input, Request};
+use model::{Answer, Query, WagerRecord};
+
+use crate::stops::Held;
+use crate::world::{REGIONS, World};
+
+/// Clocks drift and ms are rounded: so much may an age be understated, ms.
+const SLACK_MS: u64 = 100;
+
+/// A wager was accepted in a group that began with `held`; what still stood at its end stood all along.
+pub(crate) fn sold(world: &World, region: u16, wager: &WagerRecord, held: &Held) -> Result<(), String> {
+    let Some(leg) = wager.legs.first() else { return Ok(()) };
+    let after = world.stops.held.get(&(region, leg.market.clone())).cloned().unwrap_or_default();
+    if let Some(dot) = held.operators.intersection(&after.operators).next() {
+        return Err(format!("region {region} sold {} of {} under suspension {dot:?}", wager.id, leg.market));
+    }
+    if held.feed.is_some() && held.feed == after.feed {
+        return Err(format!("region {region} sold {} of {}, which its only producer holds", wager.id, leg.market));
+    }
+    let desk = held.desk.as_ref().filter(|desk| after.desk.as_ref() == Some(desk));
+    let desk = desk.and_then(|name| REGIONS.iter().find(|(n, r)| r == name && *n != region));
+    if let Some((desk, _)) = desk {
+        let heard = world.node(region).causal.get(desk).copied().unwrap_or(0);
+        let age = world.now_ms.saturating_sub(heard);
+        if age > world.options.freshness_ms + SLACK_MS + age / 50 {
+            return Err(format!("region {region} sold {} on odds of {desk} that are {age} ms old", wager.id));
+        }
+    }
+    Ok(())
+}
+
+/// All is equal: exactly the suspensions that nobody who saw them has lifted stand, and what they hold is not sold.
+pub(crate) fn at_the_end(world: &mut World) -> Result<(), String> {
+    let markets: Vec<_> = world.stops.markets().cloned().collect();
+    for market in markets {
+        let standing = world.stops.standing(&market);
+        for (region, _) in REGIONS {
+            let held = world.stops.held.get(&(region, market.clone())).cloned().unwrap_or_default();
+            if held.operators != standing {
+                let text = format!("{market} at {region}: held by {:?}, should be {standing:?}", held.operators);
+                return Err(text);
+            }
+            if !standing.is_empty() && world.sells(region, &market) {
+                return Err(format!("{market} is sellable at {region} under {standing:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl World {
+    /// Whether a region says that it sells a market.
+    fn sells(&mut self, region: u16, market: &model::MarketKey) -> bool {
+        let query = Request::Query(Query::Market(market.clone()));
+        let input = Input::Request { id: u64::MAX, request: query, token: None, wait_ms: 0 };
+        let now_ms = self.now_ms;
+        let Some(node) = self.nodes.get_mut(&region) else { return false };
+        let Some(stepped) = node.step(now_ms, vec![input], crate::disk::CrashPlan::None) else { return false };
+        stepped.effects.iter().any(|(effect, _)| match effect {
+            engine::door::Effect::Reply { answer, .. } => match answer.as_ref() {
+                Answer::Market(view) => view.sellable || view.outcomes.iter().any(|o| o.sellable),
+                _ => false,
+            },
+            _ => false,
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! Swarm options: which faults and which load a seed brings, so that every run stresses other corners.
+//! Knows numbers only; what they do is `world`, `network` and `load`.
+
+use engine::planted::Planted;
+
+use crate::draw::Draw;
+
+/// Everything that shapes one run. Times in ms of virtual time, chances in parts per million.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// The seed that all chance of the run comes from.
+    pub seed: u64,
+    /// The planted bug, if any.
+    pub planted: Planted,
+    /// Length of the phase with load and faults.
+    pub load_ms: u64,
+    /// Mean time between two clients' acts.
+    pub act_ms: u64,
+    /// Accounts a region.
+    pub accounts: u64,
+    /// Least one-way delay.
+    pub delay_min_ms: u64,
+    /// Mean of the exponential part of the delay.
+    pub delay_mean_ms: u64,
+    /// Frames lost.
+    pub loss_ppm: u64,
+    /// Frames delivered twice.
+    pub duplicate_ppm: u64,
+    /// Whether frames of one lane overtake each other.
+    pub reorder: bool,
+    /// Frames that arrive with broken bytes.
+    pub corrupt_ppm: u64,
+    /// Commits in which the process dies.
+    pub crash_ppm: u64,
+    /// Mean time between kills outside commits; 0: none.
+    pub kill_every_ms: u64,
+    /// Longest time a dead process stays away.
+    pub down_ms_max: u64,
+    /// Mean time between partitions, flaps and clogs; 0: none.
+    pub cut_every_ms: u64,
+    /// Longest cut.
+    pub cut_ms_max: u64,
+    /// Whether all links are clogged one by one and freed in another order, once.
+    pub swizzle: bool,
+    /// Greatest lead or lag of a wall clock at start.
+    pub clock_offset_ms_max: u64,
+    /// Greatest drift of a clock.
+    pub drift_ppm_max: u64,
+    /// Mean time between jumps of a wall clock; 0: none.
+    pub jump_every_ms: u64,
+    /// Longest wait of a node before it drains its inbox: longer makes larger groups.
+    pub group_ms_max: u64,
+    /// Freshness limit of the topology.
+    pub freshness_ms: u64,
+    /// Gossip interval.
+    pub gossip_ms: u64,
+    /// Whether a new directory may write at once.
+    pub first_start: bool,
+    /// Matches of the football feed; 0: no feed.
+    pub matches: u32,
+    /// Whether two regions read the feed.
+    pub two_readers: bool,
+    /// Outcomes of a wide market; 0: none.
+    pub wide_outcomes: u64,
+    /// Whether one bad entry is slipped into one stream.
+    pub poison: bool,
+    /// Weights of clients' acts, in the order of `load::Act`.
+    pub weights: [u64; 11],
+}
+
+impl Options {
+    /// The swarm's options of a seed.
+    #[must_use]
+    pub fn of_seed(seed: u64) -> Self {
+        let mut d = Draw::new(seed, 0x0971_0415);
+        let calm = d.percent(10);
+        let fault = |d: &mut Draw, percent: u64, low: u64, high: u64| {
+            if !calm && d.percent(percent) { d.between(low, high) } else { 0 }
+        };
+        let mut weights = [30, 90, 60, 20, 20, 4, 10, 4, 6, 14, 3];
+        for w in &mut weights {
+            *w = *w * d.one(&[1, 2, 2, 4]) / 2;
+        }
+        Self {
+            seed,
+            planted: Planted::Nothing,
+            load_ms: d.between(5_000, 14_000),
+            act_ms: d.between(4, 25),
+            accounts: d.between(1, 4),
+            delay_min_ms: d.between(0, 40),
+            delay_mean_ms: d.between(1, 60),
+            loss_ppm: fault(&mut d, 60, 1_000, 100_000),
+            duplicate_ppm: fault(&mut d, 60, 1_000, 100_000),
+            reorder: !calm && d.percent(50),
+            corrupt_ppm: fault(&mut d, 12, 500, 5_000),
+            crash_ppm: fault(&mut d, 60, 300, 6_000),
+            kill_every_ms: fault(&mut d, 40, 1_000, 8_000),
+            down_ms_max: d.one(&[50, 500, 3_000, 6_000]),
+            cut_every_ms: fault(&mut d, 70, 300, 4_000),
+            cut_ms_max: d.one(&[100, 1_000, 4_000, 8_000]),
+            swizzle: !calm && d.percent(25),
+            clock_offset_ms_max: d.one(&[0, 50, 900, 5_000]),
+            drift_ppm_max: d.one(&[0, 50, 500, 5_000]),
+            jump_every_ms: fault(&mut d, 30, 1_000, 6_000),
+            group_ms_max: d.one(&[0, 2, 20]),
+            freshness_ms: d.one(&[1_000, 3_000, 20_000]),
+            gossip_ms: d.between(40, 400),
+            first_start: d.percent(30),
+            matches: if d.percent(40) { 1 } else { 0 },
+            two_readers: d.percent(40),
+            wide_outcomes: if d.percent(25) { d.between(300, 700) } else { 0 },
+            poison: !calm && d.percent(12),
+            weights,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The clients' memory: every final answer by id, every token, and what was asked and not answered. It never trusts a
+//! time-out: an id without an answer may be decided or not, and is asked again. Knows no engine state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crdt::Site;
+use engine::door::{Request, RequestId};
+use model::{
+    Amount, Answer, Command, MintedId, Posting, Query, Refusal, Token, WagerAnswer, WagerRecord, WagerRequest,
+    WagerState, WagerView,
+};
+
+use crate::ghost::Ghost;
+use crate::report::Breach;
+
+/// A client's call of a region.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Call {
+    pub(crate) region: u16,
+    pub(crate) request: Request,
+    pub(crate) token: Option<Token>,
+    pub(crate) wait_ms: u64,
+}
+
+/// A final answer to a wager id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Final {
+    Decided(Arc<WagerRecord>),
+    NeverPlaced,
+}
+
+/// All clients together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Oracle {
+    /// Calls under way, with the process life they went to.
+    pending: BTreeMap<RequestId, (Call, u64)>,
+    answered: BTreeMap<RequestId, u64>,
+    wagers: BTreeMap<MintedId, Final>,
+    /// The newest request that had been asked when an id's final answer was first heard.
+    heard_at: BTreeMap<MintedId, RequestId>,
+    pub(crate) deposits: BTreeMap<MintedId, Posting>,
+    /// Tokens of answers that carried a decision.
+    pub(crate) tokens: BTreeMap<MintedId, Token>,
+    /// Furthest token that each region has shown of its own writes: (log, odds).
+    pub(crate) shown: BTreeMap<Site, (u64, u64)>,
+    last_id: RequestId,
+    pub(crate) accepted: u64,
+    pub(crate) rejected: u64,
+    pub(crate) undecided: u64,
+}
+
+/// The part of a decision that never changes.
+fn frozen(record: &WagerRecord) -> WagerRecord {
+    let mut frozen = record.clone();
+    frozen.state = WagerState::Open;
+    (frozen.paid, frozen.settled_version, frozen.settled_at) = (Amount::default(), 0, crdt::Hlc::default());
+    frozen
+}
+
+impl Oracle {
+    /// Notes a call that has reached a living process.
+    pub(crate) fn ask(&mut self, call: &Call, life: u64) -> RequestId {
+        self.last_id += 1;
+        self.pending.insert(self.last_id, (call.clone(), life));
+        self.last_id
+    }
+
+    /// A process died: its calls will not be answered any more.
+    pub(crate) fn forget(&mut self, region: u16) {
+        self.pending.retain(|_, (call, _)| call.region != region);
+    }
+
+    /// Calls that are still waiting.
+    pub(crate) fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Ids that clients know an answer of.
+    pub(crate) fn final_ids(&self) -> impl Iterator<Item = MintedId> + '_ {
+        self.wagers.keys().copied()
+    }
+
+    /// Every acknowledged decision, as it was shown.
+    pub(crate) fn decisions(&self) -> impl Iterator<Item = &WagerRecord> {
+        self.wagers.values().filter_map(|f| match f {
+            Final::Decided(record) => Some(record.as_ref()),
+            Final::NeverPlaced => None,
+        })
+    }
+
+    /// Hears an answer. Returns the call that it answers.
+    pub(crate) fn heard(
+        &mut self,
+        id: RequestId,
+        answer: &Answer,
+        token: &Token,
+        ghost: &Ghost,
+        me: Site,
+    ) -> Result<Call, Breach> {
+        let Some((call, _)) = self.pending.remove(&id) else {
+            return Err(Breach::new("sticky_answer", format!("request {id} was answered twice or never asked")));
+        };
+        *self.answered.entry(id).or_default() += 1;
+        let shown = self.shown.entry(me).or_default();
+        *shown = (shown.0.max(token.log.get(me)), shown.1.max(token.odds.get(me)));
+        match (&call.request, answer) {
+            (Request::Command(Command::Place(items)), Answer::Placed(answers)) => {
+                if items.len() != answers.len() {
+                    let text = format!("{} wagers, {} answers", items.len(), answers.len());
+                    return Err(Breach::new("sticky_answer", text));
+                }
+                for (item, answer) in items.iter().zip(answers) {
+                    self.placed(id, item, answer, token, ghost)?;
+                }
+            }
+            (Request::Command(Command::Deposit { id, .. }), answer) => self.deposited(*id, answer, ghost)?,
+            (Request::Query(Query::Wager(id)), Answer::Wager { view, .. }) => {
+                let covered = call.token.as_ref().zip(self.tokens.get(id)).is_some_and(|(a, b)| a.covers(b));
+                self.viewed(*id, view, covered, ghost)?;
+            }
+            (Request::Command(Command::OpenAccount { account, .. }), Answer::AccountOpened { .. })
+                if !ghost.accounts.contains(account) =>
+            {
+                return Err(Breach::new("durable_ack", format!("account {account} was shown and is in no log")));
+            }
+            _ => {}
+        }
+        Ok(call)
+    }
+
+    fn placed(
+        &mut self,
+        request: RequestId,
+        item: &WagerRequest,
+        answer: &WagerAnswer,
+        token: &Token,
+        ghost: &Ghost,
+    ) -> Result<(), Breach> {
+        match answer {
+            WagerAnswer::Decided { record, .. } => {
+                let asked = (item.id, &item.account);
+                if (record.id, &record.account) != asked || record.legs.len() != item.legs.len() {
+                    return Err(Breach::new("sticky_answer", format!("wager {} was answered with another", item.id)));
+                }
+                self.tokens.entry(item.id).or_insert_with(|| token.clone());
+                self.decided(record, ghost)
+            }
+            WagerAnswer::Refused(Refusal::IdExpired) => self.never(item.id, "expired", ghost),
+            WagerAnswer::Refused(refusal) => {
+                self.undecided += 1;
+                let fine = matches!(
+                    refusal,
+                    Refusal::NotOwner { .. }
+                        | Refusal::IdReused
+                        | Refusal::NotReady { .. }
+                        | Refusal::Overloaded { .. }
+                );
+                // A call that was under way when the decision was first shown may still say that it knows nothing.
+                let before = self.heard_at.get(&item.id).is_some_and(|last| request > *last);
+                if !fine && before && matches!(self.wagers.get(&item.id), Some(Final::Decided(_))) {
+                    let text = format!("wager {} was decided and is now {refusal:?}", item.id);
+                    return Err(Breach::new("sticky_answer", text));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn decided(&mut self, record: &Arc<WagerRecord>, ghost: &Ghost) -> Result<(), Breach> {
+        let id = record.id;
+        match ghost.wagers.get(&id) {
+            None => return Err(Breach::new("durable_ack", format!("wager {id} was answered and is in no log"))),
+            Some(truth) if frozen(truth) != frozen(record) => {
+                let text = format!("wager {id} was answered {:?}, logged {:?}", record.decision, truth.decision);
+                return Err(Breach::new("sticky_answer", text));
+            }
+            Some(_) => {}
+        }
+        match self.wagers.get(&id) {
+            None => {
+                *(if record.is_accepted() { &mut self.accepted } else { &mut self.rejected }) += 1;
+                self.wagers.insert(id, Final::Decided(Arc::clone(record)));
+                self.heard_at.insert(id, self.last_id);
+                Ok(())
+            }
+            Some(Final::Decided(before)) if frozen(before) == frozen(record) => Ok(()),
+            Some(before) => {
+                let text = format!("wager {id} was {before:?} and is now {:?}", record.decision);
+                Err(Breach::new("sticky_answer", text))
+            }
+        }
+    }
+
+    fn never(&mut self, id: MintedId, word: &str, ghost: &Ghost) -> Result<(), Breach> {
+        if ghost.wagers.contains_key(&id) || matches!(self.wagers.get(&id), Some(Final::Decided(_))) {
+            return Err(Breach::new("sticky_answer", format!("wager {id} is decided and was answered `{word}`")));
+        }
+        self.wagers.insert(id, Final::NeverPlaced);
+        Ok(())
+    }
+
+    fn viewed(&mut self, id: MintedId, view: &WagerView, covered: bool, ghost: &Ghost) -> Result<(), Breach> {
+        match view {
+            WagerView::Known(record) => self.decided(record, ghost),
+            WagerView::NotPlaced { definitive: true } => self.never(id, "not_placed", ghost),
+            WagerView::NotPlaced { definitive: false } if ghost.wagers.contains_key(&id) => {
+                Err(Breach::new("sticky_answer", format!("wager {id} is decided, its owner says not placed")))
+            }
+            _ if covered => {
+                Err(Breach::new("sticky_answer", format!("a read that waited for wager {id}'s token does not show it")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn deposited(&mut self, id: MintedId, answer: &Answer, ghost: &Ghost) -> Result<(), Breach> {
+        let Answer::Deposited { posting, .. } = answer else {
+            let replay = !matches!(
+                answer,
+                Answer::Refused(
+                    Refusal::NotOwner { .. }
+                        | Refusal::IdReused
+                        | Refusal::NotReady { .. }
+                        | Refusal::TokenAhead
+                        | Refusal::Overloaded { .. }
+                )
+            );
+            if replay && self.deposits.contains_key(&id) {
+                let text = format!("deposit {id} was posted and is now {answer:?}");
+                return Err(Breach::new("sticky_answer", text));
+            }
+            return Ok(());
+        };
+        if ghost.postings.get(&id) != Some(posting) {
+            return Err(Breach::new("durable_ack", format!("deposit {id} was answered and is in no log")));
+        }
+        match self.deposits.insert(id, posting.clone()) {
+            Some(before) if before != *posting => {
+                Err(Breach::new("sticky_answer", format!("deposit {id} was answered in two ways")))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What a run comes to: figures when all held, or which promise broke, when, and how to see it again.
+//! Knows texts only.
+
+use std::fmt;
+
+/// A broken promise.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Breach {
+    /// The invariant's name.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub detail: String,
+}
+
+impl Breach {
+    pub(crate) const fn new(invariant: &'static str, detail: String) -> Self {
+        Self { invariant, detail }
+    }
+}
+
+/// A failed run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// What broke.
+    pub breach: Breach,
+    /// The seed.
+    pub seed: u64,
+    /// Virtual time, ms.
+    pub at_ms: u64,
+    /// The run's options, for people.
+    pub options: String,
+    /// The last events.
+    pub events: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {} broke {} at {} ms: {}", self.seed, self.breach.invariant, self.at_ms, self.breach.detail)?;
+        writeln!(f, "options: {}", self.options)?;
+        for line in &self.events {
+            writeln!(f, "  {line}")?;
+        }
+        write!(f, "reproduce: cargo run -p stakehold-sim --bin soak -- --seed {}", self.seed)
+    }
+}
+
+/// Figures of a run in which everything held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Report {
+    /// Hash over all events: the same for the same seed, always.
+    pub trace: u64,
+    /// Events.
+    pub events: u64,
+    /// Groups that engines ran.
+    pub groups: u64,
+    /// Virtual time when all regions were equal, ms.
+    pub quiet_ms: u64,
+    /// Process deaths.
+    pub crashes: u64,
+    /// Wagers accepted.
+    pub accepted: u64,
+    /// Wagers rejected for good.
+    pub rejected: u64,
+    /// Grants of rights between regions.
+    pub grants: u64,
+    /// Settlements posted.
+    pub settlements: u64,
+    /// Deposits posted.
+    pub deposits: u64,
+    /// Suspensions written.
+    pub suspensions: u64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} deposits {} \
+             suspensions {} equal at {} ms",
+            self.trace,
+            self.events,
+            self.groups,
+            self.crashes,
+            self.accepted,
+            self.rejected,
+            self.grants,
+            self.settlements,
+            self.deposits,
+            self.suspensions,
+            self.quiet_ms
+        )
+    }
+}

@@ -1,0 +1,510 @@
+//! The world: three machines, the network between them, their clients and their misfortunes, one event after the
+//! other in virtual time. Knows how things happen; what must hold is in `invariants`.
+
+mod faults;
+mod links;
+mod words;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use engine::door::{Effect, Input, Lane};
+use feeds::betfair::{StreamMessage, parse_line};
+use feeds::football::Football;
+use model::{Answer, WagerRecord};
+
+use crate::clock::{Clock, EPOCH_MS};
+use crate::disk::CrashPlan;
+use crate::draw::Draw;
+use crate::ghost::Ghost;
+use crate::invariants;
+use crate::load::Load;
+use crate::network::{Network, Way};
+use crate::node::Node;
+use crate::options::Options;
+use crate::oracle::{Call, Oracle};
+use crate::report::{Breach, Report};
+use crate::stops::{Held, Stops};
+use crate::trace::Trace;
+
+use words::{asked, short};
+
+/// The regions, by number and name.
+pub(crate) const REGIONS: [(u16, &str); 3] = [(1, "eu-west"), (2, "us-east"), (3, "ap-south")];
+/// Longest time from the heal to equal regions, ms.
+const QUIET_MS_MAX: u64 = 60_000;
+/// Regions are looked at this often once healed, ms.
+const LOOK_MS: u64 = 250;
+/// Groups between two looks at everything.
+const DEEP_EVERY: u64 = 250;
+
+/// A frame under way.
+#[derive(Clone, Debug)]
+struct Flying {
+    way: Way,
+    connection: u64,
+    lane: Lane,
+    frame: Bytes,
+    causal: BTreeMap<u16, u64>,
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Step(u16),
+    Wake(u16, u64),
+    Frame(Box<Flying>),
+    OddsSent(Way, u64),
+    LinkUp(Way, u64),
+    LinkDown(Way, u64),
+    Connect(Way),
+    Timeout(Way, u64),
+    Start(u16),
+    Kill,
+    Cut,
+    Clog(Way, u64),
+    Jump,
+    Act,
+    Call(Box<Call>),
+    FeedLine,
+    Poison,
+    Heal,
+    Look,
+}
+
+/// A bad entry that was slipped in: the victim and the site in whose name it came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Poisoned {
+    pub(crate) victim: u16,
+    pub(crate) site: crdt::Site,
+    pub(crate) delivered: bool,
+}
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) options: Options,
+    pub(crate) now_ms: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    next: u64,
+    pub(crate) nodes: BTreeMap<u16, Node>,
+    pub(crate) network: Network,
+    pub(crate) trace: Trace,
+    pub(crate) ghost: Ghost,
+    pub(crate) oracle: Oracle,
+    pub(crate) stops: Stops,
+    load: Load,
+    faults: Draw,
+    feed: Option<(Football, Vec<u16>)>,
+    feed_next: Option<(u64, String)>,
+    pub(crate) poisoned: Option<Poisoned>,
+    pub(crate) healed_ms: Option<u64>,
+    groups: u64,
+    crashes: u64,
+    quiet_ms: Option<u64>,
+}
+
+impl World {
+    pub(crate) fn new(options: Options) -> Self {
+        let mut faults = Draw::new(options.seed, 0xfa17);
+        let numbers = REGIONS.map(|(n, _)| n);
+        let nodes = numbers.map(|region| {
+            let signed = |d: &mut Draw, max: u64| {
+                i64::try_from(d.between(0, 2 * max)).unwrap_or(0) - i64::try_from(max).unwrap_or(0)
+            };
+            let lead_ms = signed(&mut faults, options.clock_offset_ms_max);
+            let drift_ppm = signed(&mut faults, options.drift_ppm_max);
+            let clock = Clock { lead_ms, drift_ppm, began_ms: 0, began_steady_ms: 0 };
+            (region, Node::new(&options, region, clock))
+        });
+        let feed = (options.matches > 0).then(|| {
+            let first = faults.one(&numbers);
+            let second = faults.one(&numbers);
+            let readers = if options.two_readers && first != second { vec![first, second] } else { vec![first] };
+            (Football::with_minute_ms(options.seed, options.matches, EPOCH_MS + 500, 60), readers)
+        });
+        Self {
+            network: Network::new(&options, &numbers),
+            load: Load::new(&options),
+            now_ms: 0,
+            queue: BTreeMap::new(),
+            next: 0,
+            nodes: nodes.into(),
+            trace: Trace::default(),
+            ghost: Ghost::default(),
+            oracle: Oracle::default(),
+            stops: Stops::default(),
+            faults,
+            feed,
+            feed_next: None,
+            poisoned: None,
+            healed_ms: None,
+            groups: 0,
+            crashes: 0,
+            quiet_ms: None,
+            options,
+        }
+    }
+
+    /// Runs to the end, or to the first breach.
+    pub(crate) fn run(&mut self) -> Result<Report, Breach> {
+        self.begin();
+        while let Some(((at_ms, _), event)) = self.queue.pop_first() {
+            self.now_ms = at_ms;
+            self.happen(event)?;
+            if self.quiet_ms.is_some() {
+                break;
+            }
+        }
+        self.last_words()?;
+        Ok(self.report())
+    }
+
+    fn report(&self) -> Report {
+        let stats = self.nodes.values().filter_map(|n| n.process.as_ref()).map(|p| *p.engine().stats());
+        let grants = stats.map(|s| s.grants).sum();
+        Report {
+            trace: self.trace.hash(),
+            events: self.trace.events,
+            groups: self.groups,
+            quiet_ms: self.quiet_ms.unwrap_or(0),
+            crashes: self.crashes,
+            accepted: self.oracle.accepted,
+            rejected: self.oracle.rejected,
+            grants,
+            settlements: self.ghost.wagers.values().map(|w| u64::from(w.settled_version)).sum(),
+            deposits: self.ghost.postings.len() as u64,
+            suspensions: self.stops.suspensions,
+        }
+    }
+
+    fn at(&mut self, at_ms: u64, event: Event) {
+        self.next += 1;
+        self.queue.insert((at_ms.max(self.now_ms), self.next), event);
+    }
+
+    fn after(&mut self, ms: u64, event: Event) {
+        self.at(self.now_ms + ms, event);
+    }
+
+    fn begin(&mut self) {
+        for (region, _) in REGIONS {
+            let at = self.faults.below(400);
+            self.at(at, Event::Start(region));
+        }
+        for call in self.load.opening() {
+            for again in 0..3 {
+                let at = 300 + again * 700 + self.faults.below(500);
+                self.at(at, Event::Call(Box::new(call.clone())));
+            }
+        }
+        self.at(600, Event::Act);
+        self.at(self.options.load_ms, Event::Heal);
+        let o = self.options.clone();
+        for (every_ms, event) in
+            [(o.kill_every_ms, Event::Kill), (o.cut_every_ms, Event::Cut), (o.jump_every_ms, Event::Jump)]
+        {
+            if every_ms > 0 {
+                let at = self.faults.exponential(every_ms);
+                self.at(at, event);
+            }
+        }
+        if o.swizzle {
+            self.swizzle();
+        }
+        if o.poison {
+            let at = o.load_ms / 2 + self.faults.below(o.load_ms / 4);
+            self.at(at, Event::Poison);
+        }
+        if let Some((feed, _)) = &mut self.feed {
+            self.feed_next = feed.next();
+            self.at(1_000, Event::FeedLine);
+        }
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), Breach> {
+        match event {
+            Event::Step(region) => return self.step(region),
+            Event::Wake(region, at) => {
+                if self.node(region).wake_ms == Some(at) {
+                    self.node_mut(region).wake_ms = None;
+                    return self.step(region);
+                }
+            }
+            Event::Frame(flying) => self.arrive(*flying),
+            Event::OddsSent((node, peer), connection) => {
+                if self.node(node).links.get(&peer) == Some(&connection) {
+                    self.give(node, Input::OddsSent { region: peer });
+                }
+            }
+            Event::LinkUp(way, connection) => self.link_up(way, connection),
+            Event::LinkDown((node, peer), connection) => {
+                if self.node(node).links.get(&peer) == Some(&connection) {
+                    self.node_mut(node).links.remove(&peer);
+                    self.trace.note(self.now_ms, &format!("{node}: link to {peer} down"));
+                    self.give(node, Input::PeerDown { region: peer });
+                }
+            }
+            Event::Connect(way) => self.connect(way),
+            Event::Timeout((a, b), connection) => {
+                let blocked =
+                    self.network.is_blocked((a, b), self.now_ms) || self.network.is_blocked((b, a), self.now_ms);
+                if blocked && self.network.connection(a, b) == Some(connection) {
+                    self.disconnect(a, b, 200);
+                }
+            }
+            Event::Start(region) => self.start(region),
+            Event::Kill => self.kill(),
+            Event::Cut => self.cut(),
+            Event::Clog(way, until_ms) => {
+                if self.healed_ms.is_none() {
+                    self.network.clog(way, until_ms);
+                }
+            }
+            Event::Jump => self.jump(),
+            Event::Act => self.act(),
+            Event::Call(call) => self.call(&call),
+            Event::FeedLine => self.feed_line(),
+            Event::Poison => self.poison(),
+            Event::Heal => self.heal(),
+            Event::Look => return self.look(),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn node(&self, region: u16) -> &Node {
+        self.nodes.get(&region).expect("regions are 1 to 3")
+    }
+
+    fn node_mut(&mut self, region: u16) -> &mut Node {
+        self.nodes.get_mut(&region).expect("regions are 1 to 3")
+    }
+
+    fn running(&self, region: u16) -> bool {
+        self.node(region).process.is_some()
+    }
+
+    /// Puts an input into a machine's inbox, to be drained a moment later.
+    fn give(&mut self, region: u16, input: Input) {
+        if !self.running(region) {
+            return;
+        }
+        let wait = self.faults.between(0, self.options.group_ms_max);
+        let node = self.node_mut(region);
+        node.inbox.push_back(input);
+        if !std::mem::replace(&mut node.step_due, true) {
+            self.after(wait, Event::Step(region));
+        }
+    }
+
+    fn step(&mut self, region: u16) -> Result<(), Breach> {
+        self.node_mut(region).step_due = false;
+        if !self.running(region) {
+            return Ok(());
+        }
+        let crash = self.healed_ms.is_none() && self.faults.ppm(self.options.crash_ppm);
+        let plan = match (crash, self.faults.percent(50)) {
+            (false, _) => CrashPlan::None,
+            (true, true) => CrashPlan::BeforeSync,
+            (true, false) => CrashPlan::AfterSync,
+        };
+        let now_ms = self.now_ms;
+        let node = self.node_mut(region);
+        let group = node.group();
+        let Some(stepped) = node.step(now_ms, group, plan) else { return Ok(()) };
+        self.groups += 1;
+        let accepted = self.read_log(region)?;
+        self.effects(region, stepped.effects)?;
+        if stepped.died {
+            self.look_at_stops(region, &accepted, true)?;
+            self.die(region, &format!("in a commit, {plan:?}"));
+            return Ok(());
+        }
+        self.look_at_stops(region, &accepted, false)?;
+        invariants::after_group(self, region)?;
+        if self.groups.is_multiple_of(DEEP_EVERY) {
+            invariants::deep(self)?;
+        }
+        self.plan_wake(region);
+        Ok(())
+    }
+
+    fn read_log(&mut self, region: u16) -> Result<Vec<WagerRecord>, Breach> {
+        let node = self.nodes.get(&region).expect("regions are 1 to 3");
+        let tables = node.disk.tables();
+        self.ghost.read(node.site, &tables)
+    }
+
+    /// Compares what was sold in a group with what stood at its begin and at its end.
+    fn look_at_stops(&mut self, region: u16, accepted: &[WagerRecord], died: bool) -> Result<(), Breach> {
+        let before: Vec<(&WagerRecord, Held)> = accepted
+            .iter()
+            .filter_map(|w| {
+                let leg = w.legs.first()?;
+                Some((w, self.stops.held.get(&(region, leg.market.clone())).cloned().unwrap_or_default()))
+            })
+            .collect();
+        let node = self.nodes.get_mut(&region).expect("regions are 1 to 3");
+        let mark = node.odds_mark();
+        let same = std::mem::replace(&mut node.looked_at, mark) == mark;
+        let looked = match node.plane() {
+            Some(_) if same && !died => Ok(()),
+            _ if died => self.stops.look(region, node.opened().engine().plane()),
+            Some(plane) => self.stops.look(region, plane),
+            None => Ok(()),
+        };
+        looked.map_err(|detail| Breach::new("suspension_wins", detail))?;
+        for (wager, held) in before {
+            invariants::sold(self, region, wager, &held)?;
+        }
+        Ok(())
+    }
+
+    fn plan_wake(&mut self, region: u16) {
+        let now_ms = self.now_ms;
+        let node = self.node_mut(region);
+        let more = !node.inbox.is_empty();
+        let due = node.process.as_ref().and_then(|p| p.engine().deadline_ms());
+        let at = due.map(|due| node.clock.when(due, now_ms).max(now_ms + 1));
+        let wake = at.filter(|at| node.wake_ms != Some(*at));
+        if let Some(at) = wake {
+            node.wake_ms = Some(at);
+            self.at(at, Event::Wake(region, at));
+        }
+        if more && !std::mem::replace(&mut self.node_mut(region).step_due, true) {
+            self.after(0, Event::Step(region));
+        }
+    }
+
+    fn effects(&mut self, region: u16, effects: Vec<(Effect, Option<model::Token>)>) -> Result<(), Breach> {
+        for (effect, token) in effects {
+            match effect {
+                Effect::Reply { id, answer } => self.reply(region, id, &answer, &token.unwrap_or_default())?,
+                Effect::Send { region: to, lane, frame } => self.send((region, to), lane, &frame),
+                Effect::Stop { why } => {
+                    return Err(Breach::new("durable_ack", format!("region {region} stopped: {why}")));
+                }
+                Effect::Alarm { code, detail } => self.alarm(region, code, &detail)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn reply(&mut self, region: u16, id: u64, answer: &Answer, token: &model::Token) -> Result<(), Breach> {
+        let site = self.node(region).site;
+        let call = self.oracle.heard(id, answer, token, &self.ghost, site)?;
+        let short = short(answer);
+        self.trace.note(self.now_ms, &format!("{region}: answers {id} {short}"));
+        drop(call);
+        Ok(())
+    }
+
+    fn alarm(&mut self, region: u16, code: &'static str, detail: &str) -> Result<(), Breach> {
+        self.trace.note(self.now_ms, &format!("{region}: alarm {code}: {detail}"));
+        let broken_frames = self.options.corrupt_ppm > 0 && matches!(code, "frame_refused" | "odds_refused");
+        let known = broken_frames || matches!(code, "clock_stepped" | "peer_clock_ahead");
+        let poisoned = code == "stream_stopped"
+            && self.poisoned.is_some_and(|p| {
+                p.victim == region && p.delivered && detail.contains(&format!("site {} stands", p.site))
+            });
+        if known || poisoned {
+            return Ok(());
+        }
+        Err(Breach::new("contained", format!("region {region}: {code}: {detail}")))
+    }
+
+    fn start(&mut self, region: u16) {
+        if self.running(region) {
+            return;
+        }
+        let (steady_ms, boot_nonce) = (self.faults.below(100_000), self.faults.any() | 1);
+        let now_ms = self.now_ms;
+        let node = self.node_mut(region);
+        node.start(now_ms, steady_ms, boot_nonce);
+        self.trace.note(self.now_ms, &format!("{region}: starts"));
+        if !std::mem::replace(&mut self.node_mut(region).step_due, true) {
+            self.after(0, Event::Step(region));
+        }
+        for (peer, _) in REGIONS.iter().filter(|(n, _)| *n != region) {
+            let at = self.faults.between(1, 150);
+            self.after(at, Event::Connect((region, *peer)));
+        }
+    }
+
+    fn act(&mut self) {
+        if self.healed_ms.is_some() {
+            return;
+        }
+        let nodes = &self.nodes;
+        let plane = |region: u16| nodes.get(&region).and_then(Node::plane);
+        if let Some(call) = self.load.act(self.now_ms, &self.oracle, plane) {
+            self.call(&call);
+        }
+        let next = self.faults.exponential(self.options.act_ms) + 1;
+        self.after(next, Event::Act);
+    }
+
+    /// A client's call reaches a process, or nobody.
+    fn call(&mut self, call: &Call) {
+        if !self.running(call.region) {
+            return;
+        }
+        let life = self.node(call.region).lives;
+        let id = self.oracle.ask(call, life);
+        let text = asked(&call.request);
+        self.trace.note(self.now_ms, &format!("{}: asked {id} (wait {}) {text}", call.region, call.wait_ms));
+        let input =
+            Input::Request { id, request: call.request.clone(), token: call.token.clone(), wait_ms: call.wait_ms };
+        self.give(call.region, input);
+    }
+
+    fn feed_line(&mut self) {
+        if self.healed_ms.is_some() {
+            return;
+        }
+        let Some((feed, readers)) = &mut self.feed else { return };
+        let mut lines = Vec::new();
+        while self.feed_next.as_ref().is_some_and(|(at, _)| *at <= EPOCH_MS + self.now_ms) {
+            if let Some((_, line)) = std::mem::replace(&mut self.feed_next, feed.next())
+                && let Ok(StreamMessage::Market(message)) = parse_line(line.as_bytes())
+            {
+                lines.push(engine::door::FeedLine { line: lines.len() + 1, message });
+            }
+        }
+        let readers = readers.clone();
+        for region in readers.into_iter().filter(|_| !lines.is_empty()) {
+            let request = engine::door::Request::Feed(lines.clone());
+            self.call(&Call { region, request, token: None, wait_ms: 0 });
+        }
+        let again = self.faults.between(20, 200);
+        self.after(again, Event::FeedLine);
+    }
+
+    /// Healed: are all regions equal yet?
+    fn look(&mut self) -> Result<(), Breach> {
+        let since = self.now_ms - self.healed_ms.unwrap_or(self.now_ms);
+        match invariants::convergence::check(self) {
+            Ok(()) => self.quiet_ms = Some(self.now_ms),
+            Err(why) if since > QUIET_MS_MAX => {
+                let text = format!("not equal {since} ms after all was healed: {why}");
+                return Err(Breach::new("convergence", text));
+            }
+            Err(_) => self.after(LOOK_MS, Event::Look),
+        }
+        Ok(())
+    }
+
+    /// All is equal: the deep look once more, and clients read everything again, everywhere.
+    fn last_words(&mut self) -> Result<(), Breach> {
+        invariants::deep(self)?;
+        invariants::suspension_wins::at_the_end(self).map_err(|d| Breach::new("suspension_wins", d))?;
+        invariants::contained::at_the_end(self).map_err(|d| Breach::new("contained", d))?;
+        let ids: Vec<_> = self.oracle.final_ids().collect();
+        for (region, _) in REGIONS {
+            for id in &ids {
+                let request = engine::door::Request::Query(model::Query::Wager(*id));
+                self.call(&Call { region, request, token: None, wait_ms: 0 });
+            }
+            self.step(region)?;
+        }
+        invariants::deep(self)
+    }
+}

@@ -1,0 +1,38 @@
+//! Fixed seeds hold, and a seed is a trace. `SIM_SEEDS` runs more.
+
+use sim::run_seed;
+
+/// Seeds that every test run tries.
+const SEEDS: u64 = 60;
+
+#[test]
+fn fixed_seeds_hold() {
+    let seeds = std::env::var("SIM_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(SEEDS);
+    for seed in 0..seeds {
+        let report = run_seed(seed).unwrap_or_else(|failure| panic!("{failure}"));
+        assert!(report.events > 100, "seed {seed} did something: {report}");
+    }
+}
+
+#[test]
+fn one_seed_is_one_trace() {
+    for seed in [3, 7, 11] {
+        let (one, two) = (run_seed(seed).expect("it holds"), run_seed(seed).expect("it holds"));
+        assert_eq!(one, two, "seed {seed} ran in two ways");
+    }
+}
+
+#[test]
+fn the_load_reaches_what_it_is_for() {
+    let mut seen = sim::Report::default();
+    for seed in 0..12 {
+        let report = run_seed(seed).unwrap_or_else(|failure| panic!("{failure}"));
+        seen.accepted += report.accepted;
+        seen.grants += report.grants;
+        seen.settlements += report.settlements;
+        seen.crashes += report.crashes;
+        seen.suspensions += report.suspensions;
+    }
+    let enough = seen.accepted > 300 && seen.grants > 50 && seen.settlements > 30;
+    assert!(enough && seen.crashes > 5 && seen.suspensions > 20, "too little happened: {seen}");
+}
