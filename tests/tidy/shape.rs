@@ -13,15 +13,15 @@ fn production(text: &str) -> &str {
 
 #[test]
 fn every_file_opens_with_what_it_owns() {
-    let missing = tracked(".rs").iter().filter(|f| !read(f).starts_with("//!")).map(|f| name(f)).collect();
+    let missing = tracked(".rs").into_iter().filter(|f| !read(f).starts_with("//!")).map(|f| name(&f)).collect();
     none("files that do not open with //!", missing);
 }
 
 #[test]
 fn files_are_small() {
-    let long = tracked(".rs").iter().filter_map(|f| {
-        let lines = production(&read(f)).lines().count();
-        (lines > FILE_LINES_MAX).then(|| format!("{}: {lines} lines", name(f)))
+    let long = tracked(".rs").into_iter().filter_map(|f| {
+        let lines = production(&read(&f)).lines().count();
+        (lines > FILE_LINES_MAX).then(|| format!("{}: {lines} lines", name(&f)))
     });
     none("files longer than 600 lines", long.collect());
 }
@@ -66,8 +66,8 @@ fn function_lengths(text: &str) -> Vec<(usize, usize)> {
 fn names_own_something() {
     let empty = ["utils", "util", "helpers", "helper", "common", "misc", "manager"];
     let bad = tracked(".rs")
-        .iter()
-        .map(|f| name(f))
+        .into_iter()
+        .map(|f| name(&f))
         .filter(|path| path.split('/').any(|part| empty.contains(&part.trim_end_matches(".rs"))));
     none("names that own nothing", bad.collect());
 }
@@ -88,15 +88,15 @@ fn nothing_is_left_undone() {
 
 #[test]
 fn markdown_has_one_title() {
-    let findings = tracked(".md").iter().filter_map(|f| {
-        let text = read(f);
+    let findings = tracked(".md").into_iter().filter_map(|f| {
+        let text = read(&f);
         let mut fenced = false;
         let titles = text.lines().filter(|line| {
             fenced ^= line.starts_with("```");
             !fenced && line.starts_with("# ")
         });
         let titles = titles.count();
-        (titles != 1).then(|| format!("{}: {titles} titles", name(f)))
+        (titles != 1).then(|| format!("{}: {titles} titles", name(&f)))
     });
     none("markdown files without exactly one title", findings.collect());
 }

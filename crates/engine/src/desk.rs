@@ -18,7 +18,6 @@ use crate::admission::malformed;
 use crate::engine::Engine;
 use crate::log::Event;
 use crate::odds::{AnyWrite, ClockTime, RegisterKey, SlotWrite};
-use crate::planted::Planted;
 use crate::port::{View, Write};
 use crate::tx::Tx;
 
@@ -159,14 +158,6 @@ impl Engine {
             StatusAct::Suspend => Some(MarketStatus::Suspended),
             StatusAct::Resume => None,
         };
-        if self.planted == Planted::ResumeClearsAll && value.is_none() {
-            // The bug: a context that claims to have seen what it has not.
-            let slot = &mut self.plane.market_mut(market).status.operator;
-            for region in (1..=3).filter(|r| *r != self.site.region) {
-                slot.context.raise(crdt::Site::new(region, 1), u64::MAX / 2);
-            }
-            slot.values.clear();
-        }
         let key = RegisterKey::Status(market.clone());
         self.write_odds(key, AnyWrite::Status(SlotWrite::Operator(value)));
         self.market_answer(tx, market)
@@ -215,13 +206,13 @@ impl Engine {
         }
         let dot = Dot { site: self.site, n: self.ledger.next_seq() };
         let at = self.time.stamp();
-        if register.join(&write.clone().delta(Some(&register), dot, at)) == crdt::Joined::Unchanged {
+        if register.join(&write.delta(Some(&register), dot, at)) == crdt::Joined::Unchanged {
             return false;
         }
         tx.put(Write::Result(market.clone(), scope.clone(), register.clone()));
         known.insert(scope.clone(), register.clone());
-        tx.events.push(Event::Result(market.clone(), scope.clone(), register));
-        self.write_odds(RegisterKey::Resulted(market.clone(), scope), AnyWrite::Resulted(write));
+        tx.events.push(Event::Result(market.clone(), scope.clone(), register.clone()));
+        self.write_odds(RegisterKey::Resulted(market.clone(), scope), AnyWrite::Resulted(register));
         self.ledger.mark_settle(tx, market);
         if tx.events.len() >= ENTRY_EVENTS_MAX {
             self.seal(tx);

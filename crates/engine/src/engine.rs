@@ -44,6 +44,8 @@ pub struct Engine {
     outbox: Vec<(u64, Bytes)>,
     /// State changed by this group and not yet in its batch.
     pub(crate) unsaved: Unsaved,
+    /// When silent producers were looked for last, steady ms.
+    pub(crate) silence_ms: u64,
     /// Something has become known since waiting requests were looked at last.
     pub(crate) progressed: bool,
     /// Something of this group must be durable together with `Meta`.
@@ -85,6 +87,7 @@ impl Engine {
             unsaved: Unsaved::default(),
             save_meta: false,
             progressed: false,
+            silence_ms: 0,
             planted: Planted::Nothing,
             config,
         }
@@ -238,7 +241,7 @@ impl Engine {
             self.unsaved.rows.insert((account.clone(), self.site));
             events.push(Event::Row(account, row));
         }
-        let at = self.time.stamp();
+        let at = tx.at.take().unwrap_or_else(|| self.time.stamp());
         let entry = Entry { site: self.site, seq: head.index + 1, prev: head.hash, at, by: tx.by, events };
         let bytes = entry.encode();
         let next = head.after(&bytes);
@@ -279,6 +282,11 @@ impl Engine {
                 link.odds.dirty(key.clone());
             }
         }
+        self.unsaved.odds.insert(key);
+    }
+
+    /// Notes that a register changed here for a reason that every region learns by itself.
+    pub(crate) fn save_odds(&mut self, key: RegisterKey) {
         self.unsaved.odds.insert(key);
     }
 

@@ -5,7 +5,7 @@
 //! * [`door`]: what comes in and goes out; [`commit`]: groups, one sync each, effects after it;
 //! * `engine`: the state and the dispatch; `requests`, `placing`, `admission`, `desk`, `feed`, `query`: clients;
 //! * [`ledger`]: accounts, rows, grants, settlement, foreign entries; [`log`]: entries and the hash chain;
-//! * [`odds`]: registers, sale rules, freshness, the odds lane; `replication`: links, acks, pulls; [`wire`]: frames;
+//! * [`odds`]: registers, sale rules, freshness, the odds lane; `odds_lane`, `replication`: links, acks, pulls; [`wire`]: frames;
 //! * [`port`]: durable state as the engine sees it; [`overlay`]: what is not durable yet; [`conformance`]: its test.
 
 mod admission;
@@ -19,6 +19,7 @@ mod feed;
 pub mod ledger;
 pub mod log;
 pub mod odds;
+mod odds_lane;
 mod on_time;
 pub mod overlay;
 mod parked;

@@ -30,16 +30,22 @@ impl Engine {
             return;
         }
         tx.by = Cause::Settlement;
-        let at = self.time.stamp();
         for _ in 0..SETTLE_SLICE_MAX / ENTRY_EVENTS_MAX {
+            let at = self.time.stamp();
+            tx.at = Some(at);
             self.stats.settlements += self.ledger.settle_slice(tx, at, ENTRY_EVENTS_MAX) as u64;
             self.seal(tx);
+            tx.at = None;
         }
     }
 
     /// Writes producers down that were read here and have fallen silent: at the time of their last sign plus the limit.
     fn silence<V: View>(&mut self, tx: &mut Tx<'_, V>) {
         let limit_ms = self.config.freshness_ms;
+        if tx.now.steady_ms < self.silence_ms + SILENCE_EVERY_MS {
+            return;
+        }
+        self.silence_ms = tx.now.steady_ms;
         if self.config.replay || self.not_ready().is_some() {
             return;
         }
@@ -56,6 +62,6 @@ impl Engine {
 
     pub(crate) fn silence_due_ms(&self) -> Option<u64> {
         let watched = !self.config.replay && !self.plane.producers().is_empty();
-        watched.then_some(self.steady_ms + SILENCE_EVERY_MS)
+        watched.then_some(self.silence_ms + SILENCE_EVERY_MS)
     }
 }

@@ -351,7 +351,11 @@ impl Engine {
             let Some(job) = self.placing.jobs.get(&id).cloned() else { continue };
             for (index, item) in job.items.iter().enumerate() {
                 if job.answers.get(index).is_some_and(Option::is_none) {
-                    let answer = self.short_answer(item);
+                    // One more look: another call with this id may have been decided meanwhile.
+                    let answer = match self.look(tx, item, false) {
+                        Look::Answered(answer) => answer,
+                        Look::Short { .. } => self.short_answer(item),
+                    };
                     self.answer_item(tx, &item.account, (id, index), answer);
                 }
             }

@@ -4,19 +4,19 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use crdt::{Joined, Site, Vector};
+use crdt::{Site, Vector};
 use minicbor::bytes::ByteVec;
 use model::Text;
-use model::limits::{ACCOUNTS_MAX, FRAME_BYTES_MAX, PEER_AHEAD_MS_MAX, PULL_BYTES_MAX, TIME_MS_MAX};
+use model::limits::{ACCOUNTS_MAX, FRAME_BYTES_MAX, PEER_AHEAD_MS_MAX, PULL_BYTES_MAX};
 
 use crate::door::{Effect, Lane, RegionConfig};
 use crate::engine::Engine;
-use crate::log::{Cause, Entry, EntryError, hash16};
-use crate::odds::{Follows, OddsLink, RegisterKey, RegisterValue};
+use crate::log::{Cause, Entry, EntryError, Event, hash16};
+use crate::odds::{OddsLink, RegisterKey};
 use crate::planted::Planted;
 use crate::port::{LogHead, View};
 use crate::tx::Tx;
-use crate::wire::{Entries, Have, Hello, OddsFrame, PROTOCOL, PeerMessage, Upto};
+use crate::wire::{Entries, Have, Hello, PROTOCOL, PeerMessage};
 
 /// An unanswered `Hello` is said again after this long, ms.
 const HELLO_AGAIN_MS: u64 = 500;
@@ -424,6 +424,7 @@ impl Engine {
         });
         self.links.values_mut().for_each(|l| l.have_due = true);
         merged.markets.iter().for_each(|m| self.ledger.mark_settle(tx, m));
+        self.close_markets(&entry);
         // What was received must be in the log before it is spent by anything that waits.
         self.seal(tx);
         for account in merged.accounts {
@@ -432,6 +433,18 @@ impl Engine {
         }
         self.reached(tx, site, seq);
         Ok(())
+    }
+
+    /// A result that has arrived by the log closes its market here at once, whichever lane is faster.
+    fn close_markets(&mut self, entry: &Entry) {
+        for event in &entry.events {
+            if let Event::Result(market, scope, register) = event
+                && self.room_for(market).is_ok()
+                && self.plane.close_by(market, scope, register)
+            {
+                self.save_odds(RegisterKey::Resulted(market.clone(), scope.clone()));
+            }
+        }
     }
 
     /// Stops a foreign site's stream at its bad entry, durably and loudly. Everything else goes on.
@@ -492,128 +505,6 @@ impl Engine {
             }
             let frame = frame.get_or_insert_with(|| PeerMessage::Have(have.clone()).encode());
             then.push(Effect::Send { region: *region, lane: Lane::Log, frame: frame.clone() });
-        }
-    }
-
-    fn begin_odds(&mut self, region: u16, theirs: &Vector) {
-        let me = self.site;
-        if let Some(link) = self.links.get_mut(&region) {
-            link.odds.begin(&self.plane, me, region, theirs);
-        }
-    }
-
-    /// Lets the next odds frame of every link out, if one may leave.
-    pub(crate) fn pump_odds(&mut self, steady_ms: u64, then: &mut Vec<Effect>) {
-        if self.meta.joined && !self.config.replay {
-            // This region's desk is alive while the region is.
-            let desk = self.desk_producer();
-            self.fresh.heard(&desk, self.site, steady_ms, self.time.owner_ms());
-        }
-        for (region, link) in &mut self.links {
-            if let Some(frame) = link.odds.pump(&self.plane, &self.fresh, self.site, steady_ms, self.planted) {
-                let frame = PeerMessage::Odds(frame).encode();
-                then.push(Effect::Send { region: *region, lane: Lane::Odds, frame });
-            }
-        }
-    }
-
-    fn odds_frame<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, frame: OddsFrame) {
-        self.stats.odds_frames += 1;
-        let Some(link) = self.links.get_mut(&region) else { return };
-        let follows = link.odds.follows(&frame, tx.now.steady_ms);
-        let mut refused = None;
-        for bytes in &frame.values {
-            if let Err(why) = self.odds_value(tx, region, bytes) {
-                refused = Some(why);
-            }
-        }
-        self.time.set_replay(self.plane.clock_ms());
-        if let Some(why) = refused {
-            self.stats.odds_refused += 1;
-            if let Some(link) = self.links.get_mut(&region) {
-                link.odds.spoiled();
-            }
-            return tx.alarm("odds_refused", format!("an odds value of region {region} cannot be taken: {why}"));
-        }
-        match (follows, frame.upto) {
-            (Follows::Next, Some(upto)) => self.upto(tx.now.steady_ms, &upto),
-            (Follows::Gap { ask: true }, _) => {
-                let vector = self.plane.vector().clone();
-                tx.send(region, Lane::Requests, &PeerMessage::OddsFrom { vector });
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Engine {
-    /// The end of a round: its vector counts, and so does its evidence of life. Own numbers are never taken from others.
-    fn upto(&mut self, steady_ms: u64, upto: &Upto) {
-        let mut vector = self.known_sites(&upto.vector);
-        vector = vector.iter().filter(|(site, _)| *site != self.site).collect();
-        self.plane.vector_mut().join(&vector);
-        self.progressed = true;
-        self.refresh_covered();
-        let Some(echo_ms) = upto.echo_ms.filter(|echo| *echo <= steady_ms) else { return };
-        for stated in &upto.alive {
-            let elsewhere = stated.reader != self.site && self.is_known(stated.reader);
-            if elsewhere && self.fresh.has_room(&stated.producer) {
-                self.fresh.stated(stated, echo_ms);
-            }
-        }
-    }
-
-    /// Remembers the newest word of every producer that the vector covers.
-    pub(crate) fn refresh_covered(&mut self) {
-        let vector = self.plane.vector();
-        for (producer, register) in self.plane.producers() {
-            if let Some(word) = register.feeds.get(producer).filter(|w| vector.covers_dot(w.dot)) {
-                self.fresh.covered(producer, word.time_ms, word.value);
-            }
-        }
-    }
-
-    /// Whether a site belongs to the topology.
-    pub(crate) fn is_known(&self, site: Site) -> bool {
-        site.shard == 0 && site.incarnation > 0 && self.config.regions.iter().any(|r| r.number == site.region)
-    }
-
-    fn known_sites(&self, vector: &Vector) -> Vector {
-        vector.iter().filter(|(site, _)| self.is_known(*site)).collect()
-    }
-
-    fn odds_value<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, bytes: &[u8]) -> Result<(), String> {
-        let (key, value): (RegisterKey, RegisterValue) = minicbor::decode(bytes).map_err(|e| e.to_string())?;
-        let newest = value.newest();
-        if newest > self.time.hlc && self.time.learn(newest, PEER_AHEAD_MS_MAX) {
-            tx.alarm("peer_clock_ahead", format!("region {region} stamps odds more than 1 s ahead of this region"));
-        }
-        if key.market().is_some_and(|m| self.room_for(m).is_err()) {
-            return Err("this region holds no more markets".to_owned());
-        }
-        if let RegisterKey::Producer(producer) = &key
-            && !self.fresh.has_room(producer)
-        {
-            return Err("this region holds no more producers".to_owned());
-        }
-        if value.greatest_of(self.site) > self.plane.vector().get(self.site) {
-            return Err(format!("{key:?} has seen writes that this site never made"));
-        }
-        if newest.ms() > TIME_MS_MAX {
-            return Err(format!("{key:?} is stamped beyond all time"));
-        }
-        match self.plane.join(&key, &value) {
-            Some(Joined::Changed) => {
-                self.stats.odds_merged += 1;
-                if let RegisterKey::Resulted(market, _) = &key {
-                    // A wager may have been sold here after the result's log entry had been settled.
-                    self.ledger.mark_settle(tx, market);
-                }
-                self.odds_changed(key, Some(region));
-                Ok(())
-            }
-            Some(Joined::Unchanged) => Ok(()),
-            None => Err(format!("the register {key:?} is of another kind")),
         }
     }
 }

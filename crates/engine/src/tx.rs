@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use crdt::Hlc;
 use model::{AccountId, Answer, MarketKey, MintedId, Posting, Refusal, ResultRegister, ResultScope, WagerRecord};
 
 use crate::door::{Effect, Lane, Now, Output, RequestId};
@@ -21,6 +22,8 @@ pub(crate) struct Tx<'v, V> {
     batch: Vec<Write>,
     then: Vec<Effect>,
     pub(crate) by: Cause,
+    /// Stamp of the entry being built, where its events carry one that replicas must be able to repeat.
+    pub(crate) at: Option<Hlc>,
     pub(crate) events: Vec<Event>,
     pub(crate) rows: BTreeSet<AccountId>,
 }
@@ -34,6 +37,7 @@ impl<'v, V: View> Tx<'v, V> {
             batch: Vec::new(),
             then: Vec::new(),
             by: Cause::Client,
+            at: None,
             events: Vec::new(),
             rows: BTreeSet::new(),
         }

@@ -113,7 +113,7 @@ mod tests {
     use bytes::Bytes;
     use crdt::{Dot, FeedSlot, Hlc, Register, Row, Site, Vector};
     use engine::conformance::one_of_each;
-    use engine::odds::{ClockTime, RegisterKey, RegisterValue};
+    use engine::odds::{ClockTime, RegisterKey, RegisterValue, ResultTwin};
     use engine::port::{LogHead, Meta};
     use model::{
         AccountId, Decision, Definition, EventKey, Hash16, MarketKey, MintedId, Odds, OutcomeDef, OutcomeKey,
@@ -173,7 +173,16 @@ mod tests {
                 odds(RegisterKey::Producer(producer()), RegisterValue::Producer(register(ProducerState::Down))),
             ),
             ("odds_clock", odds(RegisterKey::Clock, RegisterValue::Clock(register(ClockTime(8))))),
-            ("odds_resulted", odds(RegisterKey::Resulted(market.clone(), scope), RegisterValue::Resulted(resulted))),
+            (
+                "odds_resulted",
+                odds(
+                    RegisterKey::Resulted(market.clone(), scope),
+                    RegisterValue::Resulted(ResultTwin {
+                        results: resulted,
+                        carried: [(Site::new(1, 1), 7)].into_iter().collect(),
+                    }),
+                ),
+            ),
             (
                 "odds_definition",
                 odds(RegisterKey::Definition(market.clone()), RegisterValue::Definition(register(definition))),

@@ -11,5 +11,5 @@ pub(crate) use fresh::Freshness;
 pub(crate) use link::{Follows, OddsLink};
 pub(crate) use plane::{AnyWrite, Exchange, SlotWrite};
 pub use plane::{Market, Plane};
-pub use register::{ClockTime, RegisterKey, RegisterValue};
+pub use register::{ClockTime, RegisterKey, RegisterValue, ResultTwin};
 pub(crate) use sale::{Offer, taken};

@@ -9,7 +9,7 @@ use model::{
     Definition, MarketKey, MarketStatus, OutcomeKey, Price, ProducerId, ProducerState, ResultRegister, ResultScope,
 };
 
-use super::register::{ClockTime, RegisterKey, RegisterValue};
+use super::register::{ClockTime, RegisterKey, RegisterValue, ResultTwin};
 
 /// One market's registers, together, so that admission looks a market up once.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Market {
     /// Prices by outcome.
     pub prices: BTreeMap<OutcomeKey, Register<ProducerId, Price>>,
     /// Results as far as they close it or a selection of it.
-    pub resulted: BTreeMap<ResultScope, ResultRegister>,
+    pub resulted: BTreeMap<ResultScope, ResultTwin>,
     /// Newest hybrid time of any write that ever changed it here: the version that a wager records.
     pub(crate) version: Hlc,
     /// The exchange ladder, in the region where its stream enters.
@@ -134,7 +134,7 @@ impl Plane {
                 join_in(&mut self.market_mut(m).definition, v)
             }
             (RegisterKey::Resulted(m, s), RegisterValue::Resulted(v)) => {
-                join_in(self.market_mut(m).resulted.entry(s.clone()).or_default(), v)
+                join_twin(self.market_mut(m).resulted.entry(s.clone()).or_default(), v)
             }
             (RegisterKey::Price(m, o), RegisterValue::Price(v)) => {
                 join_in(self.market_mut(m).prices.entry(o.clone()).or_default(), v)
@@ -184,8 +184,9 @@ impl Plane {
             (RegisterKey::Definition(_), AnyWrite::Definition(w)) => {
                 RegisterValue::Definition(w.delta(market.map(|m| &m.definition), dot, at))
             }
-            (RegisterKey::Resulted(_, s), AnyWrite::Resulted(w)) => {
-                RegisterValue::Resulted(w.delta(market.and_then(|m| m.resulted.get(s)), dot, at))
+            (RegisterKey::Resulted(..), AnyWrite::Resulted(results)) => {
+                let carried = [(dot.site, dot.n)].into_iter().collect();
+                RegisterValue::Resulted(ResultTwin { results, carried })
             }
             (RegisterKey::Producer(p), AnyWrite::Producer(w)) => {
                 RegisterValue::Producer(w.delta(self.producers.get(p), dot, at))
@@ -193,6 +194,14 @@ impl Plane {
             (RegisterKey::Clock, AnyWrite::Clock(w)) => RegisterValue::Clock(w.delta(Some(&self.clock), dot, at)),
             _ => unreachable!("every write names the key of its own kind"),
         }
+    }
+
+    /// Takes over what a log entry says of a result, without a dot of its own: the market closes here at once, and its
+    /// twin of the odds lane changes nothing more than the dots. Returns whether anything changed.
+    pub(crate) fn close_by(&mut self, market: &MarketKey, scope: &ResultScope, results: &ResultRegister) -> bool {
+        let key = RegisterKey::Resulted(market.clone(), scope.clone());
+        let twin = ResultTwin { results: results.clone(), carried: Vector::default() };
+        self.join(&key, &RegisterValue::Resulted(twin)) == Some(Joined::Changed)
     }
 
     /// Registers with a write of `site` beyond `n`.
@@ -225,7 +234,8 @@ pub(crate) enum AnyWrite {
     Status(SlotWrite<MarketStatus>),
     Price(SlotWrite<Price>),
     Definition(SlotWrite<Definition>),
-    Resulted(SlotWrite<model::OutcomeResult>),
+    /// The log's register, whole.
+    Resulted(ResultRegister),
     Producer(SlotWrite<ProducerState>),
     Clock(SlotWrite<ClockTime>),
 }
@@ -248,6 +258,12 @@ impl<V: Clone> SlotWrite<V> {
         }
         delta
     }
+}
+
+fn join_twin(twin: &mut ResultTwin, other: &ResultTwin) -> (Joined, Vec<Dot>, Vec<Dot>) {
+    let before: Vec<Dot> = twin.dots().collect();
+    let joined = twin.join(other);
+    (joined, before, twin.dots().collect())
 }
 
 fn join_in<V: Clone + Eq + crdt::Restrict>(

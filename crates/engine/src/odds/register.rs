@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use crdt::{Dot, Hlc, Joined, Register, Restrict, Site};
+use crdt::{Dot, Hlc, Joined, Register, Restrict, Site, Vector};
 use minicbor::{Decode, Encode};
 use model::{
     Definition, MarketKey, MarketStatus, OutcomeKey, Price, ProducerId, ProducerState, ResultRegister, ResultScope,
@@ -60,6 +60,32 @@ impl Restrict for ClockTime {
     }
 }
 
+/// The odds plane's twin of a log's result register: it closes the market to sale. It holds the log's register whole,
+/// with the log's own dots and contexts, so that the two can never disagree about which values live; the plane's dots
+/// beside it serve catch-up only.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Encode, Decode)]
+pub struct ResultTwin {
+    /// What the log's register holds.
+    #[n(0)]
+    pub results: ResultRegister,
+    /// Per site the greatest odds-plane number that carried it.
+    #[n(1)]
+    pub carried: Vector,
+}
+
+impl ResultTwin {
+    pub(crate) fn dots(&self) -> impl Iterator<Item = Dot> + '_ {
+        self.carried.iter().map(|(site, n)| Dot { site, n })
+    }
+
+    pub(crate) fn join(&mut self, other: &Self) -> Joined {
+        let results = self.results.join(&other.results);
+        let covered = self.carried.covers(&other.carried);
+        self.carried.join(&other.carried);
+        if covered { results } else { Joined::Changed }
+    }
+}
+
 /// A register's state.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 pub enum RegisterValue {
@@ -74,7 +100,7 @@ pub enum RegisterValue {
     Status(#[n(0)] Register<ProducerId, MarketStatus>),
     /// Of [`RegisterKey::Resulted`].
     #[n(3)]
-    Resulted(#[n(0)] ResultRegister),
+    Resulted(#[n(0)] ResultTwin),
     /// Of [`RegisterKey::Definition`].
     #[n(4)]
     Definition(#[n(0)] Register<ProducerId, Definition>),
@@ -91,7 +117,7 @@ impl RegisterValue {
             RegisterKey::Producer(_) => Self::Producer(Register::default()),
             RegisterKey::Clock => Self::Clock(Register::default()),
             RegisterKey::Status(_) => Self::Status(Register::default()),
-            RegisterKey::Resulted(..) => Self::Resulted(Register::default()),
+            RegisterKey::Resulted(..) => Self::Resulted(ResultTwin::default()),
             RegisterKey::Definition(_) => Self::Definition(Register::default()),
             RegisterKey::Price(..) => Self::Price(Register::default()),
         }
@@ -123,14 +149,14 @@ impl RegisterValue {
         }
     }
 
-    /// The greatest number of a site that the register names.
+    /// The greatest odds-plane number of a site that the register names.
     #[must_use]
     pub fn greatest_of(&self, site: Site) -> u64 {
         match self {
             Self::Producer(r) => r.greatest_of(site),
             Self::Clock(r) => r.greatest_of(site),
             Self::Status(r) => r.greatest_of(site),
-            Self::Resulted(r) => r.greatest_of(site),
+            Self::Resulted(r) => r.carried.get(site),
             Self::Definition(r) => r.greatest_of(site),
             Self::Price(r) => r.greatest_of(site),
         }
@@ -143,7 +169,7 @@ impl RegisterValue {
             Self::Producer(r) => r.newest(),
             Self::Clock(r) => r.newest(),
             Self::Status(r) => r.newest(),
-            Self::Resulted(r) => r.newest(),
+            Self::Resulted(r) => r.results.newest(),
             Self::Definition(r) => r.newest(),
             Self::Price(r) => r.newest(),
         }

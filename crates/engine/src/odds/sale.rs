@@ -73,16 +73,18 @@ impl Market {
 
     /// What results come to for one outcome.
     pub(crate) fn result_of(&self, outcome: &OutcomeKey) -> SettlementCall {
-        let own = self.resulted.get(&ResultScope::Outcome(outcome.clone()));
-        SettlementCall::resolve(own, self.resulted.get(&ResultScope::Market))
+        let own = self.resulted.get(&ResultScope::Outcome(outcome.clone())).map(|t| &t.results);
+        SettlementCall::resolve(own, self.resulted.get(&ResultScope::Market).map(|t| &t.results))
     }
 
     /// Whether any result closes the market, even a disputed one.
     pub(crate) fn has_result(&self) -> bool {
-        self.resulted.iter().any(|(scope, register)| {
+        let market = self.resulted.get(&ResultScope::Market).map(|t| &t.results);
+        self.resulted.iter().any(|(scope, twin)| {
+            let register = &twin.results;
             let (own, star) = match scope {
                 ResultScope::Market => (None, Some(register)),
-                ResultScope::Outcome(_) => (Some(register), self.resulted.get(&ResultScope::Market)),
+                ResultScope::Outcome(_) => (Some(register), market),
             };
             match SettlementCall::resolve(own, star) {
                 SettlementCall::Open => false,

@@ -9,6 +9,7 @@ mod ground;
 mod machine;
 mod singles;
 mod table;
+mod usage;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -19,12 +20,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::demo::cluster::{Cluster, Plan};
 use crate::demo::interrupted;
 use ground::Ground;
 use table::{Row, commas};
+use usage::Usage;
 
 /// Exit code of a run that was interrupted.
 const EXIT_INTERRUPTED: u8 = 130;
@@ -104,33 +105,6 @@ async fn start(args: &BenchArgs, regions: Vec<&'static str>, one_way: Vec<(usize
     Ok(cluster)
 }
 
-/// Who used the cores during a measurement.
-struct Usage {
-    pid: u32,
-    since: Instant,
-    region: Option<Duration>,
-    own: Option<Duration>,
-}
-
-impl Usage {
-    fn new(pid: u32) -> Self {
-        let (region, own) = (machine::processor_time(pid), machine::processor_time(std::process::id()));
-        Self { pid, since: Instant::now(), region, own }
-    }
-
-    /// `region 1.40, generator 0.50 of 2 cores`.
-    fn told(&self) -> String {
-        let share = |before: Option<Duration>, pid| match (before, machine::processor_time(pid)) {
-            (Some(before), Some(after)) => {
-                format!("{:.2}", after.saturating_sub(before).as_secs_f64() / self.since.elapsed().as_secs_f64())
-            }
-            _ => "?".to_owned(),
-        };
-        let (region, own) = (share(self.region, self.pid), share(self.own, std::process::id()));
-        format!("region {region}, generator {own} of {} cores", machine::cores())
-    }
-}
-
 async fn one_region(args: &BenchArgs, size: &Size) -> anyhow::Result<Vec<Row>> {
     say("starting a region, opening accounts");
     let cluster = start(args, vec!["eu-west"], Vec::new()).await?;
@@ -141,26 +115,27 @@ async fn one_region(args: &BenchArgs, size: &Size) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
 
     say("wagers in batches");
-    let usage = Usage::new(pid);
+    let usage = Usage::begin(pid, &url).await?;
     let rate = batches::wagers(&url, &ground, size.seconds).await?;
     let (first, last) = rate.first_last;
     let note = format!(
-        "{} wagers, {} accounts; first 200,000 at {}/s, last at {}/s; {}, making the requests included",
+        "{} wagers, {} accounts; first 200,000 at {}/s, last at {}/s; {}",
         commas_u64(rate.count),
         size.accounts,
         commas(first),
         commas(last),
-        usage.told()
+        usage.told().await?
     );
     rows.push(rate_row("durable wagers/s, batches of 10,000", rate.per_second(), 390_000.0, note));
 
     say("wagers in single requests, full load");
-    let usage = Usage::new(pid);
+    let usage = Usage::begin(pid, &url).await?;
     let full = singles::closed_loop(&host, &ground, size.seconds).await?;
-    let note = format!("p50 {:.2} ms, p99 {:.2} ms; {}", full.millis(0.5), full.millis(0.99), usage.told());
+    let note = format!("p50 {:.2} ms, p99 {:.2} ms; {}", full.millis(0.5), full.millis(0.99), usage.told().await?);
     rows.push(rate_row("durable wagers/s, single requests, 32 connections", full.per_second(), 35_000.0, note));
 
     say("wagers in single requests, half load");
+    let usage = Usage::begin(pid, &url).await?;
     let half = singles::open_loop(&host, &ground, full.per_second() / 2.0, size.seconds).await?;
     let (p50, p99) = (half.millis(0.5), half.millis(0.99));
     rows.push(Row {
@@ -168,15 +143,20 @@ async fn one_region(args: &BenchArgs, size: &Size) -> anyhow::Result<Vec<Row>> {
         measured: format!("{p99:.2} ms"),
         aim: "< 5 ms".to_owned(),
         ratio: 5.0 / p99.max(0.001),
-        note: format!("p50 {p50:.2} ms at {}/s, due at a fixed rate, waiting counted", commas(half.per_second())),
+        note: format!(
+            "p50 {p50:.2} ms at {}/s, due at a fixed rate, waiting counted; {}",
+            commas(half.per_second()),
+            usage.told().await?
+        ),
         values: json!({"p50_ms": p50, "p99_ms": p99, "per_second": half.per_second()}),
     });
 
     say("prices in batches");
-    let usage = Usage::new(pid);
+    let usage = Usage::begin(pid, &url).await?;
     let rate = batches::prices(&url, size.seconds).await?;
     let (first, last) = rate.first_last;
-    let note = format!("10,000 registers; first half {}/s, second {}/s; {}", commas(first), commas(last), usage.told());
+    let note =
+        format!("10,000 registers; first half {}/s, second {}/s; {}", commas(first), commas(last), usage.told().await?);
     rows.push(rate_row("odds updates/s, batches of 10,000", rate.per_second(), 1_000_000.0, note));
     cluster.stop().await?;
     Ok(rows)

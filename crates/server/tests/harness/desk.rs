@@ -18,6 +18,8 @@ pub(crate) const MARKET: &str = "cup:final";
 /// The outcome that wagers are on, at these odds.
 pub(crate) const OUTCOME: &str = "home";
 pub(crate) const ODDS: &str = "2.5";
+/// Between two actions, so that looking everything up again afterwards does not take long.
+const PACE: Duration = Duration::from_millis(3);
 /// A bettor that gets no answer to a request for so long gives up: the test has failed.
 const ANSWERED_MAX: Duration = Duration::from_secs(60);
 
@@ -97,6 +99,7 @@ impl Bettor {
 
     pub(crate) async fn bet(mut self, stop: Arc<AtomicBool>) -> Memory {
         while !stop.load(Ordering::SeqCst) {
+            sleep(PACE).await;
             let deposit = self.random.random_bool(0.2);
             let account = self.accounts[self.random.random_range(0..self.accounts.len())].clone();
             let minor = self.random.random_range(10..500);

@@ -156,10 +156,16 @@ async fn exchange(
     held: &mut Option<SendRequest<Full<Bytes>>>,
     call: Call,
 ) -> Result<Answer, String> {
-    let mut sender = match held.take() {
-        // Ready only once the answer before is wholly read; never again if the region has closed the connection.
-        Some(mut sender) if sender.ready().await.is_ok() => sender,
-        _ => connect(address).await?,
+    // Ready only once the answer before is wholly read; never again if the region has closed the connection.
+    let mut usable = None;
+    if let Some(mut sender) = held.take()
+        && sender.ready().await.is_ok()
+    {
+        usable = Some(sender);
+    }
+    let mut sender = match usable {
+        Some(sender) => sender,
+        None => connect(address).await?,
     };
     let mut request = Request::builder().method(call.method).uri(&call.path).header("host", address.to_string());
     for (name, value) in call.headers {

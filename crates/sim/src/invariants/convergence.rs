@@ -134,7 +134,8 @@ fn closed(world: &World, exempt: Option<u16>) -> Result<(), String> {
             let Some(RegisterValue::Resulted(twin)) = twin else {
                 return Err(format!("the result of {market} {scope:?} has no twin at {}", node.region));
             };
-            let (a, b) = (SettlementCall::resolve(Some(logged), None), SettlementCall::resolve(Some(twin), None));
+            let (a, b) =
+                (SettlementCall::resolve(Some(logged), None), SettlementCall::resolve(Some(&twin.results), None));
             if a != b {
                 return Err(format!("{market} {scope:?} at {}: settled as {a:?}, sold as {b:?}", node.region));
             }

@@ -23,10 +23,10 @@ fn fill(store: &mut Store, from: u64) -> (u64, StoreError) {
 }
 
 #[test]
-#[ignore = "run by its parent under a file size limit"]
 fn child_meets_a_file_size_limit() {
+    let Some(dir) = child_dir() else { return };
     let options = StoreOptions { write_buffer_bytes: 64 << 20, wal_bytes_max: 64 << 20, ..small() };
-    let mut store = Store::open_with(&child_dir(), eu_west(), &options).unwrap();
+    let mut store = Store::open_with(&dir, eu_west(), &options).unwrap();
     let (last, e) = fill(&mut store, 1);
     let closed = store.close().expect_err("a failed store does not pretend to close");
     assert_eq!(closed.why, e.why);
@@ -50,9 +50,8 @@ fn a_write_that_the_kernel_refuses_stops_the_store_and_a_restart_needs_no_hand()
 }
 
 #[test]
-#[ignore = "run by its parent on a small file system"]
 fn child_fills_its_disk() {
-    let dir = child_dir();
+    let Some(dir) = child_dir() else { return };
     let ballast = dir.join("ballast");
     std::fs::write(&ballast, vec![0; 8 << 20]).unwrap();
     let place = dir.join("data");
