@@ -103,7 +103,10 @@ pub(crate) fn load_topology(path: &Path) -> Result<Topology, ConfigError> {
     if let Some(quorum) = file.ack_quorum
         && (quorum > others || (quorum == 0 && others > 0))
     {
-        let why = format!("must be 1 to {others}, the number of other regions (0 only with one region)");
+        let why = match others {
+            0 => "must be 0, because there is no other region".to_owned(),
+            _ => format!("must be 1 to {others}, the number of other regions"),
+        };
         return Err(source.at("ack_quorum", why));
     }
     Ok(Topology { file })

@@ -172,7 +172,7 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
         "topology.toml",
         "ack_quorum = 1",
         "ack_quorum = 3",
-        "topology.toml:5: ack_quorum: must be 1 to 2, the number of other regions (0 only with one region)",
+        "topology.toml:5: ack_quorum: must be 1 to 2, the number of other regions",
     ),
     (
         "topology.toml",

@@ -1,0 +1,118 @@
+//! The bytes between regions, held against `schemas/wire`: a frame of every kind, and the log entry inside one.
+//! A difference is a change of the contract; `STAKEHOLD_BLESS=1` writes the files anew.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crdt::{Dot, FeedSlot, Hlc, Register, Row, Site, Vector};
+use engine::log::{Cause, Entry, Event, Grant, Settled};
+use engine::odds::{RegisterKey, RegisterValue};
+use engine::port::AccountHead;
+use engine::wire::{Acquire, Acquired, AliveAge, Entries, Have, Hello, OddsFrame, PROTOCOL, PeerMessage, Upto};
+use minicbor::bytes::ByteVec;
+use model::{AccountId, Currency, Hash16, MarketKey, MintedId, Odds, OutcomeKey, Price, ProducerId, Text, WagerState};
+
+const HERE: Site = Site::new(1, 1);
+const THERE: Site = Site::new(2, 3);
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/wire")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, b| {
+        write!(out, "{b:02x}").unwrap();
+        out
+    })
+}
+
+fn account() -> AccountId {
+    AccountId::new("anna@eu-west").unwrap()
+}
+
+fn gbp() -> Currency {
+    Currency::new("GBP").unwrap()
+}
+
+fn entry() -> Entry {
+    let id = MintedId::mint(1_795_000_000_000, 1, 1, 42);
+    let row = Row { dep: 5_000, stk: 500, sent: [(THERE, 700)].into_iter().collect(), ..Row::default() };
+    let events = vec![
+        Event::Account(account(), AccountHead { currency: gbp(), home: HERE }),
+        Event::Settled(Settled { id, version: 1, state: WagerState::Won, paid: 1_250 }),
+        Event::Grant(Grant { to: THERE, account: account(), amount: 700, request: 9 }),
+        Event::Row(account(), row),
+    ];
+    Entry { site: HERE, seq: 7, prev: Hash16([9; 16]), at: Hlc::new(1_795_000_000_000, 1), by: Cause::Client, events }
+}
+
+fn odds_value() -> ByteVec {
+    let mut register = Register::default();
+    let dot = Dot { site: HERE, n: 12 };
+    let value = Price { active: true, odds: Some(Odds::parse("8/13").unwrap()) };
+    let word = FeedSlot { time_ms: 1_795_000_000_000, seq: 2, value, dot, at: Hlc(99) };
+    register.offer(&ProducerId::new("betfair").unwrap(), word);
+    let key = RegisterKey::Price(MarketKey::new("betfair:1.2").unwrap(), OutcomeKey::new("47972").unwrap());
+    ByteVec::from(minicbor::to_vec((key, RegisterValue::Price(register))).unwrap())
+}
+
+fn frames() -> Vec<(&'static str, PeerMessage)> {
+    let vector: Vector = [(HERE, 7), (THERE, 3)].into_iter().collect();
+    let hello = Hello {
+        cluster: Text::new("demo"),
+        site: HERE,
+        boot_nonce: 77,
+        protocol: PROTOCOL,
+        regions: vec![(1, Text::new("eu-west")), (2, Text::new("us-east"))],
+        logs: vec![(HERE, 7, Hash16([1; 16]))],
+        odds: vector.clone(),
+        stamp_ms: 1_234,
+        heard: true,
+    };
+    let alive = AliveAge { producer: ProducerId::new("betfair").unwrap(), reader: HERE, age_ms: 250 };
+    let upto = Upto { vector: vector.clone(), echo_ms: Some(1_000), alive: vec![alive] };
+    let odds = OddsFrame { session: 5, number: 6, values: vec![odds_value()], upto: Some(upto) };
+    let entries = Entries { site: HERE, first: 7, items: vec![ByteVec::from(entry().encode().to_vec())] };
+    let have = Have { log: vector.clone(), odds: vector.clone(), stamp_ms: 8, linked: vec![2, 3] };
+    vec![
+        ("hello", PeerMessage::Hello(hello)),
+        ("entries", PeerMessage::Entries(entries)),
+        ("have", PeerMessage::Have(have)),
+        ("pull", PeerMessage::Pull { site: THERE, from: 4 }),
+        ("acquire", PeerMessage::Acquire(Acquire { n: 9, account: account(), need: 500, want: 2_000 })),
+        ("acquired", PeerMessage::Acquired(Acquired { n: 9, account: account(), granted: 700, seq: 7 })),
+        ("odds", PeerMessage::Odds(odds)),
+        ("odds_from", PeerMessage::OddsFrom { vector }),
+        ("open_account", PeerMessage::OpenAccount { account: account(), currency: gbp() }),
+    ]
+}
+
+#[test]
+fn frames_have_the_bytes_of_the_contract() {
+    let bless = std::env::var_os("STAKEHOLD_BLESS").is_some();
+    for (name, message) in frames() {
+        let path = folder().join(format!("{name}.hex"));
+        let written = format!("{}\n", hex(&message.encode()));
+        if bless {
+            std::fs::create_dir_all(folder()).unwrap();
+            std::fs::write(&path, &written).unwrap();
+        }
+        let held = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert_eq!(held, written, "the bytes of `{name}` have changed");
+        assert_eq!(PeerMessage::decode(&message.encode()), Ok(message), "`{name}` is read back");
+    }
+}
+
+#[test]
+fn every_torn_frame_is_refused() {
+    for (name, message) in frames() {
+        let whole = message.encode();
+        for end in 0..whole.len() {
+            assert!(PeerMessage::decode(&whole[..end]).is_err(), "`{name}` cut at {end}");
+        }
+        let longer = [whole.as_ref(), &[0]].concat();
+        assert!(PeerMessage::decode(&longer).is_err(), "`{name}` with a byte too many");
+    }
+}
