@@ -181,12 +181,13 @@ impl Engine {
         true
     }
 
-    /// Whom to ask: the home; at home, the linked site that is known to hold most. Nobody who has just had nothing.
+    /// Whom to ask: the home; then the linked site that is known to hold most, for what over-asking has left there.
+    /// Nobody who has just had nothing more.
     fn giver(&self, account: &AccountId) -> Option<u16> {
         let refused = |region: u16| self.placing.wanted.get(account).is_some_and(|w| w.refused.contains(&region));
         let home = self.ledger.account_head(account)?.home;
-        if home != self.site {
-            return (self.is_linked(home.region) && !refused(home.region)).then_some(home.region);
+        if home != self.site && self.is_linked(home.region) && !refused(home.region) {
+            return Some(home.region);
         }
         let rows = &self.ledger.accounts.get(account)?.rows;
         let others = rows.iter().filter(|(site, row)| **site != self.site && row.free() > 0);

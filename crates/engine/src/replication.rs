@@ -20,9 +20,6 @@ use crate::wire::{Entries, Have, Hello, PROTOCOL, PeerMessage};
 
 /// An unanswered `Hello` is said again after this long, ms.
 const HELLO_AGAIN_MS: u64 = 500;
-/// What a person must know when peers know more of this site than its directory does.
-const STALE_DIRECTORY: &str =
-    "this data directory is old, wiped or copied; it must not write again under this incarnation";
 /// A pull without an answer is sent again after this long, ms.
 const PULL_AGAIN_MS: u64 = 1_000;
 /// Entries in one frame.
@@ -229,7 +226,7 @@ impl Engine {
     /// Whether a peer knows more of this site than the site itself, or otherwise: then this directory is old or copied.
     fn identity_breach<V: View>(&self, tx: &Tx<'_, V>, hello: &Hello) -> Option<String> {
         let own = self.ledger.head(self.site);
-        let fix = STALE_DIRECTORY;
+        let fix = self.stale_directory();
         if let Some((_, index, hash)) = hello.logs.iter().find(|(site, _, _)| *site == self.site) {
             if *index > own.index {
                 let why = format!("region {} holds this site's log up to {index}", hello.site.region);
@@ -247,6 +244,16 @@ impl Engine {
             let why = format!("region {} holds odds numbers of this site up to {theirs}", hello.site.region);
             format!("{why}, this directory only up to {mine}: {fix}")
         })
+    }
+
+    /// What a person must know, and can do, when peers know more of this site than its directory does.
+    fn stale_directory(&self) -> String {
+        let next = self.site.incarnation.saturating_add(1);
+        format!(
+            "this data directory is old, wiped or copied and must not write again as incarnation {}; \
+             restore the newest directory, or start with an empty one and --incarnation {next}",
+            self.site.incarnation
+        )
     }
 
     /// A third site whose log differs here and there has forked: its stream stands still here.
@@ -277,7 +284,8 @@ impl Engine {
         if theirs > own || odds > own_odds {
             let why =
                 format!("region {region} holds entries up to {theirs} and odds numbers up to {odds} of this site");
-            return self.halt(tx, format!("{why}, this directory only {own} and {own_odds}: {STALE_DIRECTORY}"));
+            return self
+                .halt(tx, format!("{why}, this directory only {own} and {own_odds}: {}", self.stale_directory()));
         }
         have.log = self.known_sites(&have.log);
         have.odds = self.known_sites(&have.odds);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use quinn::Endpoint;
+use quinn::{Endpoint, EndpointConfig, ServerConfig};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -143,6 +143,16 @@ pub(crate) struct Shared {
     refused: Counter,
 }
 
+/// Binds the socket. The key of stateless resets follows from the region's private key, so that a region that was killed
+/// and is back ends its old connections at the peers' next packet, instead of after their idle timeout.
+fn endpoint(server: ServerConfig, config: &Config) -> Result<Endpoint, NetError> {
+    let secret = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, config.key_pem.as_bytes());
+    let reset_key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_ref());
+    let socket = std::net::UdpSocket::bind(config.listen)?;
+    let endpoint = EndpointConfig::new(Arc::new(reset_key));
+    Ok(Endpoint::new(endpoint, Some(server), socket, Arc::new(quinn::TokioRuntime))?)
+}
+
 impl Net {
     /// Binds the address, begins to listen, and to dial every peer with a higher region number.
     ///
@@ -154,7 +164,7 @@ impl Net {
     pub async fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Self, NetError> {
         let identity = config.check()?;
         let tls = tls::configs(&config, &identity)?;
-        let mut endpoint = Endpoint::server(tls.server, config.listen)?;
+        let mut endpoint = endpoint(tls.server, &config)?;
         endpoint.set_default_client_config(tls.client);
         let local_addr = endpoint.local_addr()?;
 

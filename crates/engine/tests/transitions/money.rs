@@ -228,6 +228,22 @@ fn money_left_at_two_other_regions_can_be_spent_at_home() {
     c.assert_conserved(P);
 }
 
+#[test]
+fn what_over_asking_left_at_one_region_can_be_spent_at_another() {
+    let mut c = Cluster::new(3);
+    c.funded(P, "3");
+    c.on_sale(1);
+    let w = c.wager(3, P, "0.10");
+    assert_eq!(accepted(&c.place(3, w)), Some(true));
+    c.run_until_quiet();
+    // The home holds less than the stake; with what lies idle at region 3 it is enough.
+    let w = c.wager(2, P, "2.50");
+    let answer = c.place(2, w);
+    assert_eq!(accepted(&answer), Some(true), "{answer:?}");
+    c.run_until_quiet();
+    c.assert_conserved(P);
+}
+
 /// `thousands` times a thousand of the largest deposits to one account.
 fn pour(c: &mut Cluster, thousands: usize) {
     let most = dec(&format!("{}.{:02}", AMOUNT_MINOR_MAX / 100, AMOUNT_MINOR_MAX % 100));

@@ -53,7 +53,7 @@ pub(crate) async fn crossing(
     let load = tokio::spawn(background(client, per_second, stopped.clone()));
     let probe = Probe {
         writer: from.to_owned(),
-        readers: vec![to.to_owned()],
+        readers: vec![(to.to_owned(), delay)],
         pause: PROBE_PAUSE,
         paused: Arc::new(AtomicBool::new(false)),
         stop: stopped,

@@ -42,6 +42,7 @@ pub(crate) struct Plan {
 pub(crate) struct Cluster {
     regions: Vec<Running>,
     relays: BTreeMap<(usize, usize), Relay>,
+    one_way: BTreeMap<(usize, usize), Duration>,
     first_exit: watch::Receiver<Option<usize>>,
     scratch: tempfile::TempDir,
 }
@@ -105,7 +106,7 @@ impl Cluster {
             let http = *http.get(place).context("one port a region")?;
             regions.push(spawn(scratch.path(), name, &config, http, place, exited.clone())?);
         }
-        Ok(Self { regions, relays, first_exit, scratch })
+        Ok(Self { regions, relays, one_way: plan.one_way.clone(), first_exit, scratch })
     }
 
     /// Names, in order.
@@ -116,6 +117,11 @@ impl Cluster {
     /// Where each region listens, in order.
     pub(crate) fn urls(&self) -> Vec<String> {
         self.regions.iter().map(|region| region.url.clone()).collect()
+    }
+
+    /// The delay of each direction between two regions, as planned.
+    pub(crate) fn one_way(&self, a: usize, b: usize) -> Duration {
+        self.one_way.get(&(a.min(b), a.max(b))).copied().unwrap_or_default()
     }
 
     /// Process ids, in order.
@@ -169,7 +175,7 @@ impl Cluster {
     pub(crate) async fn obituary(&mut self, place: usize) -> String {
         let Some(region) = self.regions.get_mut(place) else { return "a region is gone".to_owned() };
         let status = match region.ended.take() {
-            Some(ended) => ended.await.map_or_else(|e| e.to_string(), |ended| format!("{ended:?}")),
+            Some(ended) => told(ended.await),
             None => "before".to_owned(),
         };
         format!("{} died ({status}); its last lines:\n{}", region.name, tail(&region.log))
@@ -188,7 +194,7 @@ impl Cluster {
             let Some(mut ended) = region.ended else { continue };
             match timeout(STOP_TIMEOUT, &mut ended).await {
                 Ok(Ok(Ok(status))) if status.success() => {}
-                Ok(other) => wrong.push(format!("{} ended with {other:?}:\n{}", region.name, tail(&region.log))),
+                Ok(other) => wrong.push(format!("{} ended ({}):\n{}", region.name, told(other), tail(&region.log))),
                 Err(_) => {
                     signal(region.pid, "KILL").await;
                     wrong.push(format!("{} did not stop within {} s", region.name, STOP_TIMEOUT.as_secs()));
@@ -196,6 +202,15 @@ impl Cluster {
             }
         }
         if wrong.is_empty() { Ok(()) } else { bail!("{}", wrong.join("\n")) }
+    }
+}
+
+/// How a process ended, in words.
+fn told(ended: Result<std::io::Result<ExitStatus>, tokio::task::JoinError>) -> String {
+    match ended {
+        Ok(Ok(status)) => status.to_string(),
+        Ok(Err(e)) => e.to_string(),
+        Err(e) => e.to_string(),
     }
 }
 

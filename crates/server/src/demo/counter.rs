@@ -15,13 +15,11 @@ use super::book::{Account, Answer, minor};
 use crate::client::{Client, ClientError, REPLAYED, Reply, TOKEN, number, text};
 
 /// Tries of one wager, always with the same id.
-const TRIES_MAX: u32 = 3;
+const TRIES_MAX: u32 = 2;
 /// Longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_millis(400);
 /// Ids fetched at a time, and how long they hold.
 const IDS: &str = "/v1/ids?count=500&place_by_ms=900000";
-/// Longest wait of a region for money from elsewhere, ms.
-const WAIT_MS: u64 = 1_000;
 
 /// Longest wait for what a token has seen, ms.
 const TOKEN_WAIT_MS: &str = "5000";
@@ -57,6 +55,8 @@ pub(crate) struct Slip {
     pub(crate) odds: String,
     /// `none`, `higher` or `any`.
     pub(crate) policy: &'static str,
+    /// Longest wait of the region for money from elsewhere, ms.
+    pub(crate) wait_ms: u64,
 }
 
 /// An answer as read, and whether it was marked as a repeat.
@@ -152,7 +152,7 @@ impl Counter {
             "unit_stake": slip.currency.format(slip.stake),
             "legs": [{"market": slip.market, "outcome": slip.outcome, "odds": slip.odds}],
             "odds_policy": slip.policy,
-            "wait_ms": WAIT_MS,
+            "wait_ms": slip.wait_ms,
         });
         match self.client.json(Method::POST, "/v1/wagers", &body).await {
             Ok(reply) => read(&reply, slip.currency),

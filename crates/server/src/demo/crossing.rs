@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use hyper::Method;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::client::{Client, NDJSON, text};
 
@@ -22,8 +22,12 @@ const MARKET: &str = "probe:crossing";
 const OUTCOME: &str = "1";
 /// A price that is not seen after this long is given up.
 const SEEN_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause between two looks.
-const LOOK_PAUSE: Duration = Duration::from_micros(500);
+/// After a price can be there, it is looked for without a pause for this long: a timer's pauses would be measured too.
+const LOOK_HARD: Duration = Duration::from_millis(20);
+/// Pause between two looks after that.
+const LOOK_PAUSE: Duration = Duration::from_millis(1);
+/// The timer may wake this much late.
+const TIMER_STEP: Duration = Duration::from_millis(2);
 /// Different prices in turn; enough that an old one is never mistaken for a new one.
 const PRICES: u64 = 9_000;
 
@@ -39,8 +43,8 @@ pub(crate) struct Crossings {
 pub(crate) struct Probe {
     /// The region that is written.
     pub(crate) writer: String,
-    /// The regions that are asked.
-    pub(crate) readers: Vec<String>,
+    /// The regions that are asked, each with a time before which a price cannot be there.
+    pub(crate) readers: Vec<(String, Duration)>,
     /// Pause between a price seen everywhere and the next.
     pub(crate) pause: Duration,
     /// True: nothing is written, because a reader is cut off.
@@ -56,7 +60,7 @@ impl Probe {
     /// When the writing region refuses.
     pub(crate) async fn run(self) -> anyhow::Result<Crossings> {
         let mut writer = Client::new(&self.writer)?;
-        let readers: Result<Vec<Client>, _> = self.readers.iter().map(|url| Client::new(url)).collect();
+        let readers: Result<Vec<Client>, _> = self.readers.iter().map(|(url, _)| Client::new(url)).collect();
         let mut readers = readers?;
         let market = json!({"name": "Crossing probe", "event": MARKET, "outcomes": [{"outcome": OUTCOME}]});
         writer.json(Method::PUT, &format!("/v1/markets/{MARKET}"), &market).await?.ok()?;
@@ -78,7 +82,8 @@ impl Probe {
             if refused {
                 anyhow::bail!("a probe's price was refused: {written}");
             }
-            let looks = readers.drain(..).map(|reader| tokio::spawn(seen(reader, odds.clone(), sent)));
+            let looks = readers.drain(..).zip(&self.readers);
+            let looks = looks.map(|(reader, (_, least))| tokio::spawn(seen(reader, odds.clone(), sent, *least)));
             let looks: Vec<_> = looks.collect();
             for (look, micros) in looks.into_iter().zip(&mut crossings.micros) {
                 let (reader, took) = look.await.context("a look at a price broke off")?;
@@ -96,16 +101,19 @@ impl Probe {
 }
 
 /// Asks until the price is there; gives the client back.
-async fn seen(mut reader: Client, odds: String, sent: Instant) -> (Client, Option<Duration>) {
+async fn seen(mut reader: Client, odds: String, sent: Instant, least: Duration) -> (Client, Option<Duration>) {
     let path = format!("/v1/markets/{MARKET}");
     let look = async {
+        sleep_until(sent + least.saturating_sub(TIMER_STEP)).await;
         loop {
             if let Ok(reply) = reader.get(&path).await
                 && text(&reply.json(), "/outcomes/0/odds") == odds
             {
                 return sent.elapsed();
             }
-            sleep(LOOK_PAUSE).await;
+            if sent.elapsed() > least + LOOK_HARD {
+                sleep(LOOK_PAUSE).await;
+            }
         }
     };
     let took = timeout(SEEN_TIMEOUT, look).await.ok();

@@ -137,8 +137,9 @@ async fn play(args: &DemoArgs, plan: &Plan, cluster: &mut Cluster) -> anyhow::Re
             return Ok(Outcome::Failed);
         }
     };
+    let is_recording = args.recording.is_some();
     let delays: Vec<Duration> = (1..plan.regions.len()).filter_map(|to| plan.one_way.get(&(0, to)).copied()).collect();
-    let setting = Setting { names: &plan.regions, delays: &delays, source: &source.describe() };
+    let setting = Setting { names: &plan.regions, delays: &delays, source: &source.describe(), is_recording };
     let (text, faults, kept) = report::report(&story, &setting)?;
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;

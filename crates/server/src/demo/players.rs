@@ -17,10 +17,10 @@ use super::counter::{Counter, Slip};
 
 /// One in so many wagers is sent again to the same region, and one in so many to another.
 const REPEAT_ONE_IN: u32 = 15;
-/// One in so many comes from an account of another region.
-const TRAVELLER_ONE_IN: u32 = 6;
 /// One in so many does not look whether the selection is on sale.
 const BLIND_ONE_IN: u32 = 10;
+/// How long a player waits for money from elsewhere, away from home and at home, ms.
+const WAIT_MS: (u64, u64) = (1_000, 200);
 /// Faults written out; further ones are only known to be there.
 const WRONG_MAX: usize = 5;
 
@@ -39,6 +39,9 @@ pub(crate) struct Shop {
     pub(crate) started: Instant,
     /// True: no more wagers.
     pub(crate) stop: watch::Receiver<bool>,
+    /// Whether the accounts are those of other regions. Such wagers may wait for money from elsewhere, so that a player
+    /// uses only the one kind of account or the other.
+    pub(crate) travels: bool,
     /// Pause between two wagers of one player.
     pub(crate) pace: Duration,
 }
@@ -88,11 +91,10 @@ impl Player {
         let on_sale: Vec<&Offer> = offers.iter().filter(|offer| offer.sellable).collect();
         let blind = on_sale.is_empty() || self.one_in(BLIND_ONE_IN);
         let offer = if blind { self.pick(&offers)? } else { *self.pick(&on_sale)? };
-        let traveller = self.one_in(TRAVELLER_ONE_IN);
         let accounts = Arc::clone(&self.shop.accounts);
         let here = self.shop.place;
         let fitting: Vec<usize> =
-            (0..).zip(accounts.iter()).filter(|(_, a)| (a.home != here) == traveller).map(|(n, _)| n).collect();
+            (0..).zip(accounts.iter()).filter(|(_, a)| (a.home != here) == self.shop.travels).map(|(n, _)| n).collect();
         let place = *self.pick(&fitting)?;
         let account = accounts.get(place)?;
         let slip = Slip {
@@ -102,6 +104,7 @@ impl Player {
             market: offer.market.clone(),
             outcome: offer.outcome.clone(),
             odds: offer.odds.clone(),
+            wait_ms: if self.shop.travels { WAIT_MS.0 } else { WAIT_MS.1 },
             policy: self.pick(&["none", "higher", "higher", "any", "any"]).copied()?,
         };
         Some((place, slip))

@@ -9,12 +9,15 @@ use hdrhistogram::Histogram;
 use serde_json::Value;
 
 use super::audit::Faults;
-use super::book::{Asked, Tally};
+use super::book::Tally;
 use super::script::{CUT, FEED, FRESHNESS, Story};
 use crate::client::text;
 
 /// Odds on their way when the link was cut may make a region sell this much longer than the freshness limit.
 const STALE_MARGIN_MS: u64 = 1_000;
+
+/// A healed link may take this long to be made again.
+const RECONNECT_MS: u64 = 5_000;
 
 /// A promise and whether it was kept.
 struct Check {
@@ -31,6 +34,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) delays: &'a [Duration],
     /// Where the odds came from.
     pub(crate) source: &'a str,
+    /// A recording may have nothing on sale while a region is cut off or after it was healed; simulated football has.
+    pub(crate) is_recording: bool,
 }
 
 /// The report, the faults behind it in words, and whether every promise was kept.
@@ -175,43 +180,49 @@ fn partition(story: &Story, setting: &Setting<'_>) -> Vec<Check> {
     let book = &story.book;
     let (cut_ms, healed_ms) = (story.times.cut_ms, story.times.healed_ms);
     let fresh_ms = u64::try_from(FRESHNESS.as_millis()).unwrap_or(u64::MAX);
-    let during = |asked: &Asked| asked.at_ms >= cut_ms && asked.at_ms < healed_ms;
     let stale_from_ms = cut_ms + fresh_ms + STALE_MARGIN_MS;
-    let alone = book.tally(CUT, |asked| during(asked) && book.is_at_home(asked));
-    let late = book.tally(CUT, |asked| during(asked) && asked.at_ms >= stale_from_ms);
+    let tally = |place, from_ms, to_ms| book.tally(place, |asked| (from_ms..to_ms).contains(&asked.at_ms));
+    // Where a recording has nothing on sale at its own region, no other can show anything.
+    let nothing = |from_ms, to_ms| setting.is_recording && tally(FEED, from_ms, to_ms).accepted == 0;
+    let check = |name, is_shown: bool, is_vacuous: bool, what: String| Check {
+        name,
+        kept: is_shown || is_vacuous,
+        what: if is_vacuous && !is_shown { format!("{what} (the recording had nothing on sale)") } else { what },
+    };
+    let alone = book.tally(CUT, |asked| (cut_ms..healed_ms).contains(&asked.at_ms) && book.is_at_home(asked));
+    let late = tally(CUT, stale_from_ms, healed_ms);
     let stale = late.rejected.get("odds_stale").copied().unwrap_or(0);
-    let after = book.tally(CUT, |asked| asked.at_ms >= healed_ms);
-    let others: Vec<(&str, u64)> = (0..setting.names.len())
-        .filter(|place| *place != CUT)
-        .map(|place| (name(setting, place), book.tally(place, during).accepted))
-        .collect();
+    let after = tally(CUT, healed_ms, u64::MAX);
+    let others = (0..setting.names.len()).filter(|place| *place != CUT);
+    let others: Vec<(&str, u64)> =
+        others.map(|place| (name(setting, place), tally(place, cut_ms, healed_ms).accepted)).collect();
     let meanwhile: Vec<String> = others.iter().map(|(name, n)| format!("{name} {n}")).collect();
-    let cut = name(setting, CUT);
-    let limit_s = FRESHNESS.as_secs();
+    let (cut, limit_s) = (name(setting, CUT), FRESHNESS.as_secs());
     vec![
-        Check {
-            name: "local-write",
-            kept: alone.accepted > 0,
-            what: format!("{cut}, cut off, took {} wagers of its own accounts on odds still fresh", alone.accepted),
-        },
-        Check {
-            name: "freshness",
-            kept: stale > 0 && late.accepted == 0,
-            what: format!(
-                "then refused {stale} as odds_stale and took {} on odds older than {limit_s} s",
-                late.accepted
-            ),
-        },
-        Check {
-            name: "others go on",
-            kept: others.iter().all(|(_, accepted)| *accepted > 0),
-            what: format!("accepted meanwhile: {}", meanwhile.join(", ")),
-        },
-        Check {
-            name: "healing",
-            kept: after.accepted > 0,
-            what: format!("{cut} sells again: {} accepted", after.accepted),
-        },
+        check(
+            "local-write",
+            alone.accepted > 0,
+            nothing(cut_ms, cut_ms + fresh_ms),
+            format!("{cut}, cut off, took {} wagers of its own accounts on odds still fresh", alone.accepted),
+        ),
+        check(
+            "freshness",
+            stale > 0 && late.accepted == 0,
+            late.accepted == 0 && nothing(stale_from_ms, healed_ms),
+            format!("then refused {stale} as odds_stale and took {} on odds older than {limit_s} s", late.accepted),
+        ),
+        check(
+            "others go on",
+            others.iter().all(|(_, accepted)| *accepted > 0),
+            nothing(cut_ms, healed_ms),
+            format!("accepted meanwhile: {}", meanwhile.join(", ")),
+        ),
+        check(
+            "healing",
+            after.accepted > 0,
+            nothing(healed_ms + RECONNECT_MS, u64::MAX),
+            format!("{cut} sells again: {} accepted", after.accepted),
+        ),
     ]
 }
 

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use model::Currency;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::audit::{Findings, audit};
@@ -106,22 +106,23 @@ impl Script {
         let mut book = open_accounts(&names, &urls).await?;
         let (stop, stopped) = watch::channel(false);
         let heard = Heard::default();
-        let feed = self.start_feed(&urls, &heard).await?;
+        let mut feed = self.start_feed(&urls, &heard).await?;
         let paused = Arc::new(AtomicBool::new(false));
-        let probe = tokio::spawn(probe(&urls, &paused, &stopped)?.run());
+        let mut probes = JoinSet::new();
+        probes.spawn(probe(&urls, cluster, &paused, &stopped)?.run());
         let started = Instant::now();
         let mut players = self.start_players(&book, &urls, &heard, started, &stopped);
 
         say(&format!("{}; taking wagers in {}", self.source.describe(), names.join(", ")));
         let (times, caught_up) = cut_and_heal(cluster, &urls, started, self.seconds, &paused).await?;
         say(&format!("waiting for the last results, {} s at most", self.left(started).as_secs()));
-        let fed = end_feed(feed, self.left(started) + FEED_GRACE).await?;
+        let fed = end_feed(&mut feed, self.left(started) + FEED_GRACE).await?;
         stop.send_replace(true);
         while let Some(played) = players.join_next().await {
             let (asked, repeats) = played.context("a player broke off")??;
             book.add(asked, repeats);
         }
-        let crossings = probe.await.context("the price probe broke off")??;
+        let crossings = probes.join_next().await.context("no probe")?.context("the price probe broke off")??;
 
         say("waiting until all regions are equal");
         let (equal_after, digests) = Watch::new(&urls)?.equal(EQUAL_WITHIN).await?;
@@ -135,14 +136,17 @@ impl Script {
         Duration::from_secs(self.seconds).saturating_sub(started.elapsed())
     }
 
-    async fn start_feed(&self, urls: &[String], heard: &Heard) -> anyhow::Result<JoinHandle<anyhow::Result<Tally>>> {
+    /// The stream, in a set of its own so that it ends when the demo does.
+    async fn start_feed(&self, urls: &[String], heard: &Heard) -> anyhow::Result<JoinSet<anyhow::Result<Tally>>> {
         let url = urls.get(FEED).context("no region for the feed")?;
         let mut poster = Poster::new(Client::new(url)?, Duration::from_secs(20));
         let (mut lines, pacing) = self.source.play(self.seconds, poster.now_ms().await?, heard)?;
-        Ok(tokio::spawn(async move {
+        let mut feed = JoinSet::new();
+        feed.spawn(async move {
             pace::stream(&mut lines, &mut poster, pacing).await?;
             Ok(poster.into_tally())
-        }))
+        });
+        Ok(feed)
     }
 
     fn start_players(
@@ -160,10 +164,11 @@ impl Script {
             // The board ends with the players; its only error is a URL that they cannot use either.
             tokio::spawn(board.clone().watch(url.clone(), heard.clone(), stopped.clone()));
             let (urls, accounts) = (Arc::clone(urls), Arc::clone(&accounts));
-            let shop = Shop { place, urls, accounts, board, started, stop: stopped.clone(), pace: PACE };
+            let shop =
+                Shop { place, urls, accounts, board, started, stop: stopped.clone(), travels: false, pace: PACE };
             for player in 0..PLAYERS {
                 let seed = self.seed.wrapping_mul(1_000).wrapping_add(u64::try_from(place).unwrap_or(0) * 100 + player);
-                players.spawn(play(shop.clone(), seed));
+                players.spawn(play(Shop { travels: player == 0, ..shop.clone() }, seed));
             }
         }
         players
@@ -197,10 +202,16 @@ async fn open_accounts(names: &[&str], urls: &[String]) -> anyhow::Result<Book> 
     Ok(book)
 }
 
-fn probe(urls: &[String], paused: &Arc<AtomicBool>, stop: &watch::Receiver<bool>) -> anyhow::Result<Probe> {
+fn probe(
+    urls: &[String],
+    cluster: &Cluster,
+    paused: &Arc<AtomicBool>,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<Probe> {
+    let others = urls.iter().enumerate().filter(|(place, _)| *place != FEED);
     Ok(Probe {
         writer: urls.get(FEED).context("no region to write to")?.clone(),
-        readers: urls.iter().enumerate().filter(|(place, _)| *place != FEED).map(|(_, url)| url.clone()).collect(),
+        readers: others.map(|(place, url)| (url.clone(), cluster.one_way(FEED, place))).collect(),
         pause: PROBE_PAUSE,
         paused: Arc::clone(paused),
         stop: stop.clone(),
@@ -234,7 +245,7 @@ async fn cut_and_heal(
     Ok((Times { cut_ms, healed_ms }, caught_up))
 }
 
-async fn end_feed(feed: JoinHandle<anyhow::Result<Tally>>, within: Duration) -> anyhow::Result<Tally> {
-    let ended = tokio::time::timeout(within, feed).await;
-    ended.context("the stream did not end in time")?.context("the stream broke off")?
+async fn end_feed(feed: &mut JoinSet<anyhow::Result<Tally>>, within: Duration) -> anyhow::Result<Tally> {
+    let ended = tokio::time::timeout(within, feed.join_next()).await.context("the stream did not end in time")?;
+    ended.context("no stream")?.context("the stream broke off")?
 }

@@ -19,7 +19,7 @@ pub(crate) const MARKET: &str = "cup:final";
 pub(crate) const OUTCOME: &str = "home";
 pub(crate) const ODDS: &str = "2.5";
 /// Between two actions, so that looking everything up again afterwards does not take long.
-const PACE: Duration = Duration::from_millis(3);
+const PACE: Duration = Duration::from_millis(10);
 /// A bettor that gets no answer to a request for so long gives up: the test has failed.
 const ANSWERED_MAX: Duration = Duration::from_secs(60);
 
@@ -82,7 +82,7 @@ pub(crate) struct Memory {
 }
 
 /// Places wagers and deposits at one region until told to stop; sends every request again, with the same id, until it is
-/// decided.
+/// decided. Only where money stays elsewhere for long it gives up, as any client does.
 pub(crate) struct Bettor {
     region: usize,
     client: Client,
@@ -138,9 +138,15 @@ impl Bettor {
     }
 }
 
-/// An answer after which the same request is to be sent again: 503, or 502 of a node that stopped in between.
+/// An answer after which the same request is to be sent again: 503 says that nothing was decided or recorded, 502 that the
+/// node stopped before it could tell.
 fn unsettled(reply: &Reply) -> bool {
     let problem = reply.json();
-    let said = problem.get("decided").is_none() || problem["retry"] == "same_id";
-    (reply.status == 503 && problem["decided"] != true || reply.status == 502) && said
+    let decides = problem.get("decided").is_some();
+    let nothing_happened = problem["decided"] == false && problem["recorded"] == false;
+    match reply.status {
+        503 => !decides || (nothing_happened && problem["retry"] == "same_id"),
+        502 => problem["retry"] == "same_id",
+        _ => false,
+    }
 }

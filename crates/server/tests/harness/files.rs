@@ -39,9 +39,9 @@ pub(crate) fn free_address(kind: Kind) -> SocketAddr {
 }
 
 /// Certificates of a new authority for every region, by the binary itself.
-pub(crate) async fn certificates(cluster: &Cluster, folder: &Path) {
+pub(crate) async fn certificates(cluster: &Cluster, name: &str, folder: &Path) {
     let path = cluster.folder.path().join("topology.toml");
-    std::fs::write(&path, topology(cluster, None)).unwrap();
+    std::fs::write(&path, topology(cluster, name, None)).unwrap();
     let arguments = ["certs", "--topology", path.to_str().unwrap(), "--out", folder.to_str().unwrap()];
     Process::run(&arguments, &cluster.folder.path().join("certs.log")).await;
 }
@@ -52,9 +52,9 @@ pub(crate) fn data_folder(home: &Path) -> PathBuf {
 }
 
 /// Writes a region's files into `home`; gives the arguments it is started with.
-pub(crate) fn region(cluster: &Cluster, n: usize, home: &Path, certs: &Path) -> Vec<String> {
+pub(crate) fn region(cluster: &Cluster, n: usize, name: &str, home: &Path, certs: &Path) -> Vec<String> {
     let node = &cluster.nodes[n];
-    std::fs::write(home.join("topology.toml"), topology(cluster, Some(n))).unwrap();
+    std::fs::write(home.join("topology.toml"), topology(cluster, name, Some(n))).unwrap();
     let mut text = format!("region = \"{}\"\ntopology = \"topology.toml\"\ndata_dir = \"data\"\n", node.name);
     write!(text, "[http]\nlisten = \"{}\"\n", node.http).unwrap();
     if cluster.nodes.len() > 1 {
@@ -74,8 +74,8 @@ pub(crate) fn region(cluster: &Cluster, n: usize, home: &Path, certs: &Path) -> 
 }
 
 /// The topology as region `seen_from` is to see it: the others may be behind relays.
-fn topology(cluster: &Cluster, seen_from: Option<usize>) -> String {
-    let mut text = format!("cluster = \"loopback\"\nfreshness_ms = {}\n", cluster.spec.freshness_ms);
+fn topology(cluster: &Cluster, name: &str, seen_from: Option<usize>) -> String {
+    let mut text = format!("cluster = \"{name}\"\nfreshness_ms = {}\n", cluster.spec.freshness_ms);
     for (n, node) in cluster.nodes.iter().enumerate() {
         let gossip = seen_from.map_or(node.gossip, |from| cluster.address(from, n));
         let (number, name, http) = (node.number, node.name, node.http);

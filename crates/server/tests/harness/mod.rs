@@ -19,6 +19,8 @@ use tokio::time::{Instant, sleep};
 pub(crate) use http::{Call, Client, Reply};
 pub(crate) use process::Process;
 
+/// Name of the cluster.
+pub(crate) const CLUSTER: &str = "loopback";
 /// Names of the regions in order; numbers are one more than the place.
 pub(crate) const NAMES: [&str; 3] = ["eu-west", "us-east", "ap-south"];
 /// A region that does not get ready in this time is broken. Two cores carry several clusters at a time.
@@ -87,9 +89,9 @@ impl Cluster {
             cluster.relay(one_way_delay).await;
         }
         let certs = cluster.folder.path().join("certs");
-        files::certificates(&cluster, &certs).await;
+        files::certificates(&cluster, CLUSTER, &certs).await;
         for n in 0..cluster.nodes.len() {
-            let arguments = files::region(&cluster, n, &cluster.nodes[n].home, &certs);
+            let arguments = files::region(&cluster, n, CLUSTER, &cluster.nodes[n].home, &certs);
             cluster.nodes[n].arguments = arguments;
             cluster.launch(n);
         }
@@ -123,14 +125,14 @@ impl Cluster {
         self.nodes[n].process = Some(Process::start(&arguments, &self.nodes[n].log));
     }
 
-    /// Starts a process that has a region's configuration and addresses, but certificates of another authority and a
-    /// directory of its own.
-    pub(crate) async fn impostor(&self, n: usize) -> Process {
-        let certs = self.folder.path().join("foreign-certs");
-        files::certificates(self, &certs).await;
-        let home = self.folder.path().join("impostor");
+    /// Starts a process that has a region's number, name and addresses, but certificates of another authority, for a
+    /// cluster of this name, and a directory of its own.
+    pub(crate) async fn impostor(&self, n: usize, name: &str) -> Process {
+        let home = self.folder.path().join(format!("impostor-{name}"));
         std::fs::create_dir(&home).unwrap();
-        let arguments = files::region(self, n, &home, &certs);
+        let certs = home.join("certs");
+        files::certificates(self, name, &certs).await;
+        let arguments = files::region(self, n, name, &home, &certs);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut process = Process::start(&arguments, &home.join("stakehold.log"));
         let until = Instant::now() + READY_MAX;
@@ -140,6 +142,11 @@ impl Cluster {
             sleep(Duration::from_millis(20)).await;
         }
         process
+    }
+
+    /// The region is another incarnation from its next start on.
+    pub(crate) fn reincarnate(&mut self, n: usize, incarnation: u32) {
+        self.nodes[n].arguments.extend(["--incarnation".to_owned(), incarnation.to_string()]);
     }
 
     /// Loses a region's data directory.
@@ -186,6 +193,11 @@ impl Cluster {
             links += 1;
         }
         assert!(links > 0, "a cluster without relays cannot be cut");
+    }
+
+    /// Cuts the link between two regions.
+    pub(crate) fn cut_link(&self, dialler: usize, target: usize) {
+        self.relays[&(dialler, target)].cut();
     }
 
     /// Lets everything through again.
