@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Make the certificates with which regions trust each other.
     ///
-    /// Writes ca.pem and ca-key.pem (the cluster's authority) and, for each region, <name>.pem and <name>-key.pem. If
+    /// Writes ca.pem and ca-key.pem (the cluster's authority) and, for each region, NAME.pem and NAME-key.pem. If
     /// the folder holds the authority already, it signs for the new regions. Nothing is ever overwritten. A region needs
     /// ca.pem and its own two files; keep ca-key.pem away from all of them.
     Certs(CertsArgs),
