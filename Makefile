@@ -25,6 +25,7 @@ demo: build
 
 ## make test                     format, lints, every test, simulator seeds, docs: the gate
 test: tools nextest rocksdb
+	cargo fetch --locked
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo nextest run --locked --workspace
