@@ -150,6 +150,7 @@ impl Engine {
         let mut then = Vec::new();
         let outbox = std::mem::take(&mut self.outbox);
         self.push_entries(&outbox, &mut then);
+        self.call_home(&mut then);
         self.gossip(now.steady_ms, &mut then);
         self.pump_odds(now.steady_ms, &mut then);
         let mut batch = self.unsaved_writes();

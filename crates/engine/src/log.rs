@@ -80,6 +80,9 @@ pub enum Event {
     /// Rights were granted on a request; the row of this entry carries them.
     #[n(6)]
     Grant(#[n(0)] Grant),
+    /// An account's home has moved; the rights move with it, in this entry.
+    #[n(13)]
+    Home(#[n(0)] AccountId, #[n(1)] AccountHead),
 }
 
 /// A wager record shared between the entry that carries it and the batch that stores it.

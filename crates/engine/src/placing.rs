@@ -68,6 +68,11 @@ impl Placing {
         jobs.chain(waiting.map(|a| a.sent_ms + ACQUIRE_AGAIN_MS)).min()
     }
 
+    /// Whether wagers wait here for rights of an account.
+    pub(crate) fn waits_for(&self, account: &AccountId) -> bool {
+        self.wanted.contains_key(account)
+    }
+
     /// When homes may be asked for debts again, steady ms.
     pub(crate) fn debts_due_ms(&self) -> u64 {
         self.debts_asked_ms.map_or(0, |t| t + ACQUIRE_AGAIN_MS)

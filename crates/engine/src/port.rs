@@ -12,17 +12,21 @@ use model::{
     AccountId, Currency, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, Text, WagerRecord,
 };
 
+use crate::ledger::Tenure;
 use crate::odds::{RegisterKey, RegisterValue};
 
-/// Opening facts of an account; written once, by its birth site.
+/// Head of an account: opened by its birth site, moved by its homes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 pub struct AccountHead {
     /// Currency, for good.
     #[n(0)]
     pub currency: Currency,
-    /// Where all its rights live; the birth site until homes move.
+    /// Where all its rights live; the birth site until the home moves.
     #[n(1)]
     pub home: Site,
+    /// How the home came to be there; `None` at the birth site.
+    #[n(2)]
+    pub tenure: Option<Tenure>,
 }
 
 /// How far one site's log is known here.

@@ -41,6 +41,10 @@ pub struct Stats {
     pub acquires: u64,
     /// Grants given.
     pub grants: u64,
+    /// Homes asked to move here, because their player bets here.
+    pub homes_asked: u64,
+    /// Homes that this site has moved away.
+    pub homes_moved: u64,
     /// Peer frames that could not be read.
     pub frames_refused: u64,
 }

@@ -58,6 +58,16 @@ pub enum PeerMessage {
         #[n(1)]
         currency: Currency,
     },
+    /// Asks the home of an account to let it move here, where the player bets.
+    #[n(15)]
+    ComeHome {
+        /// The account.
+        #[n(0)]
+        account: AccountId,
+        /// The number of the present home as the asker knows it: a late repeat is told by it.
+        #[n(1)]
+        epoch: u64,
+    },
 }
 
 /// Who a region is and what it knows.

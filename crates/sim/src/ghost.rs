@@ -32,6 +32,8 @@ pub(crate) struct Ghost {
     pub(crate) sums: BTreeMap<(AccountId, Site), Sums>,
     pub(crate) accounts: BTreeSet<AccountId>,
     grants: BTreeSet<(Site, Site, AccountId, u64)>,
+    /// Who made each move of a home: a number is used once in the world.
+    homes: BTreeMap<(AccountId, u64), Site>,
 }
 
 impl Ghost {
@@ -72,6 +74,12 @@ impl Ghost {
                 }
             }
             Event::Row(..) | Event::Result(..) => {}
+            Event::Home(account, head) => {
+                if let Some(other) = self.homes.insert((account.clone(), head.epoch()), site) {
+                    let text = format!("{other} and {site} both moved the home of {account} as move {}", head.epoch());
+                    return Err(Breach::new("one_home", text));
+                }
+            }
             Event::Posting(posting) => {
                 if self.postings.insert(posting.id, posting.clone()).is_some() {
                     return Err(Breach::new("one_posting", format!("deposit {} was posted twice", posting.id)));

@@ -51,7 +51,10 @@ fn event(kind: u64, site: Site, victim: &Tables, region_names: &[(u16, &'static 
         _ => {
             let other = region_names.iter().find(|(n, _)| *n != site.region).map_or("eu-west", |(_, name)| *name);
             let stolen = AccountId::new(&format!("stolen@{other}")).expect("a valid name");
-            Event::Account(stolen, AccountHead { currency: Currency::new("GBP").expect("a known code"), home: site })
+            Event::Account(
+                stolen,
+                AccountHead { currency: Currency::new("GBP").expect("a known code"), home: site, tenure: None },
+            )
         }
     }
 }

@@ -63,6 +63,7 @@ impl Ledger {
                         return refused(format!("a grant of nothing to {}", grant.to));
                     }
                 }
+                Event::Home(id, head) => self.check_home(entry, id, head)?,
                 Event::Result(market, _, register) => {
                     if register.greatest_of(self.site) >= self.next_seq() {
                         return refused(format!("a result of {market} has seen entries that this site never wrote"));
@@ -81,11 +82,11 @@ impl Ledger {
         region_name: Option<&str>,
         said: &mut Said<'e>,
     ) -> Result<(), EntryError> {
-        if Some(id.region()) != region_name || head.home != entry.site {
+        if Some(id.region()) != region_name || head.home != entry.site || head.tenure.is_some() {
             return refused(format!("account {id} cannot be opened by site {}", entry.site));
         }
         let before = self.account_head(id).or(said.heads.get(id).copied());
-        if before.is_some_and(|known| known != head) {
+        if before.is_some_and(|known| known.currency != head.currency || (known.tenure.is_none() && known != head)) {
             return refused(format!("account {id} was opened otherwise before"));
         }
         said.heads.insert(id, head);
@@ -117,11 +118,15 @@ impl Ledger {
     /// Applies a checked entry. Own consequences (received rights) join the entry being built in `tx`.
     pub(crate) fn apply_entry<V: View>(&mut self, tx: &mut Tx<'_, V>, entry: &Entry) -> Merged {
         let mut merged = Merged::default();
+        let mut pushed: Vec<(&AccountId, u64)> = Vec::new();
         for event in &entry.events {
             match event {
                 Event::Account(id, head) => {
-                    self.accounts.entry(id.clone()).or_default().head = Some(head.clone());
-                    tx.put(Write::Account(id.clone(), head.clone()));
+                    let known = self.accounts.entry(id.clone()).or_default();
+                    if known.head.is_none() {
+                        known.head = Some(head.clone());
+                        tx.put(Write::Account(id.clone(), head.clone()));
+                    }
                     merged.accounts.push(id.clone());
                 }
                 Event::Row(id, row) => {
@@ -145,8 +150,19 @@ impl Ledger {
                         merged.markets.push(market.clone());
                     }
                 }
+                Event::Home(id, head) => {
+                    self.set_home(tx, id, head.clone());
+                    merged.accounts.push(id.clone());
+                }
+                Event::Grant(grant) if grant.to == self.site && grant.request == 0 => {
+                    pushed.push((&grant.account, grant.amount));
+                }
                 Event::Grant(_) => {}
             }
+        }
+        // What was pushed to a home that has moved meanwhile follows it.
+        for (account, amount) in pushed {
+            self.push_home(tx, account, amount);
         }
         merged
     }

@@ -2,6 +2,7 @@
 //! be model-checked as it stands. Knows no odds, no frames and no clock.
 
 mod deposit;
+mod homes;
 mod merge;
 mod place;
 mod rights;
@@ -13,6 +14,7 @@ use crdt::{Row, Site};
 use model::{AccountId, AccountView, Hash16, MarketKey, ShareView};
 
 pub(crate) use deposit::Deposited;
+pub use homes::Tenure;
 pub(crate) use place::{Admitted, Judged};
 pub(crate) use rights::Granting;
 
@@ -28,6 +30,8 @@ pub struct Account {
     pub head: Option<AccountHead>,
     /// Rows by site. Only this site's own row is always up to date.
     pub rows: BTreeMap<Site, Row>,
+    /// When a wager was last accepted here, Unix ms; 0 when none was since the start. Policy only: never replicated.
+    pub staked_ms: u64,
 }
 
 /// All money of the cluster as known at one site.
@@ -45,6 +49,8 @@ pub struct Ledger {
     pub settling: BTreeMap<MarketKey, SettleCursor>,
     /// Accounts that owe here, away from their home. Follows from the rows.
     pub debtors: BTreeSet<AccountId>,
+    /// Accounts whose players bet here and live elsewhere: their homes are asked to move. Drained by every group.
+    pub travellers: BTreeSet<AccountId>,
     /// Acknowledged index of the own log, by region number.
     pub acks: BTreeMap<u16, u64>,
     /// Other regions that must hold an entry before it counts for the floor.
@@ -63,6 +69,7 @@ impl Ledger {
             granted: BTreeMap::new(),
             settling: BTreeMap::new(),
             debtors: BTreeSet::new(),
+            travellers: BTreeSet::new(),
             acks: BTreeMap::new(),
             ack_quorum,
             ack_floor: 0,

@@ -49,8 +49,9 @@ impl Ledger {
             return Judged::Decided(self.record(tx, at, wager, Decision::Rejected(problems)));
         }
         let stake = wager.stake.minor();
-        let row = self.accounts.get_mut(&wager.account).and_then(|a| a.rows.get_mut(&self.site));
-        if let Some(row) = row
+        let me = self.site;
+        if let Some(known) = self.accounts.get_mut(&wager.account)
+            && let Some(row) = known.rows.get_mut(&me)
             && row.free() >= i128::from(stake)
         {
             if stake > row.room() {
@@ -59,6 +60,10 @@ impl Ledger {
             row.stk = row.stk.checked_add(stake).expect("stakes of one account fit 64 bits");
             assert!(row.free() >= 0, "a stake was taken from rights that are not there");
             tx.rows.insert(wager.account.clone());
+            let away = known.head.as_ref().is_some_and(|h| h.home != me);
+            if known.note_stake(at) && away {
+                self.travellers.insert(wager.account.clone());
+            }
             return Judged::Decided(self.record(tx, at, wager, Decision::Accepted));
         }
         let spendable = self.spendable(&wager.account);
