@@ -49,6 +49,7 @@ fn calls() -> OpenApiRouter<AppState> {
         .routes(routes!(admin::regions))
         .routes(routes!(admin::replication))
         .routes(routes!(admin::digest))
+        .routes(routes!(admin::escrow))
         .routes(routes!(admin::clock, admin::set_clock))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -27,6 +27,10 @@ impl Engine {
             Query::Producers => Answer::Producers(self.producer_views(tx.now)),
             Query::Regions => Answer::Regions(self.view_regions()),
             Query::Replication => Answer::Replication(self.view_replication()),
+            Query::Escrow(account) => match self.ledger.escrow(&account) {
+                Some(view) => Answer::Escrow(Box::new(view)),
+                None => Answer::Refused(Refusal::AccountUnknown),
+            },
             Query::Digest => Answer::Digest(self.view_digest()),
             Query::Clock => Answer::Clock(self.clock_view()),
             Query::Ready => Answer::Ready(self.view_ready()),

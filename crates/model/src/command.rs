@@ -153,6 +153,8 @@ pub enum Query {
     Regions,
     /// Logs, acks, gaps, stopped streams.
     Replication,
+    /// Everything about the rights of an account, for operators.
+    Escrow(AccountId),
     /// Digests of the replicated state.
     Digest,
     /// The region's own time and mint block.

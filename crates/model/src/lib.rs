@@ -4,6 +4,7 @@
 //! This crate decides nothing: no state, no IO, no clock, no randomness. JSON lives in `api`, bytes on disk in `store`.
 
 mod command;
+mod escrow;
 mod ids;
 mod keys;
 pub mod limits;
@@ -18,6 +19,7 @@ mod wager;
 pub use command::{
     AccountQuery, Command, MarketDraft, OddsChange, OddsWrite, Query, ResultWrite, StatusAct, WagerRequest,
 };
+pub use escrow::{EscrowView, InFlight, SpendView};
 pub use ids::{IdError, MintedId};
 pub use keys::{AccountId, EventKey, KeyError, MarketKey, OutcomeKey, ProducerId, Text};
 pub use market::{Definition, MarketStatus, OutcomeDef, Price, ProducerState};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crdt::{Dot, Hlc, Site, Vector};
 
 use crate::{
-    AccountId, Currency, Definition, Hash16, MarketKey, MarketStatus, Mint, MintedId, Odds, OutcomeKey, OutcomeResult,
-    Posting, ProducerId, RejectCode, Text, WagerRecord,
+    AccountId, Currency, Definition, EscrowView, Hash16, MarketKey, MarketStatus, Mint, MintedId, Odds, OutcomeKey,
+    OutcomeResult, Posting, ProducerId, RejectCode, Text, WagerRecord,
 };
 
 /// Why nothing was decided or changed. Nothing is recorded for any of these.
@@ -434,6 +434,8 @@ pub enum Answer {
     Regions(RegionsView),
     /// Replication.
     Replication(ReplicationView),
+    /// The rights of an account.
+    Escrow(Box<EscrowView>),
     /// Digests.
     Digest(DigestView),
     /// Time.

@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod admin;
+pub(crate) mod escrow;
 pub(crate) mod exchange;
 pub(crate) mod ids;
 pub(crate) mod markets;

@@ -3,10 +3,11 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{Answer, Command, Query};
+use model::{AccountId, Answer, Command, Query};
 
 use crate::dto::admin::{ClockBody, ClockIn, ClockOut, DigestOut, RegionsOut, ReplicationOut};
-use crate::extract::Small;
+use crate::dto::escrow::EscrowOut;
+use crate::extract::{Segment, Small};
 use crate::problem::{Problem, ProblemBody};
 use crate::state::{AppState, Heard, json, misfit};
 use crate::strict;
@@ -41,6 +42,23 @@ pub(crate) async fn digest(State(app): State<AppState>, asked: Asked) -> Result<
     let heard = app.read(&asked, Query::Digest).await?;
     match &heard.answer {
         Answer::Digest(view) => Ok(json(StatusCode::OK, &DigestOut::of(view), heard.token)),
+        _ => Err(misfit(heard)),
+    }
+}
+
+/// Every row of an account, grants in flight, its homes, and what this region may spend now and why.
+#[utoipa::path(get, path = "/admin/v1/escrow/{account}", tag = "admin", operation_id = "get_escrow",
+    params(("account" = String, Path, description = "`name@region`")),
+    responses(
+        (status = 200, description = "The rights of the account as known here", body = EscrowOut<'_>),
+        (status = 404, description = "`account_unknown`: it may merely not have arrived", body = ProblemBody,
+            content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn escrow(State(app): State<AppState>, asked: Asked, segment: Segment) -> Result<Response, Problem> {
+    let account = segment.key("account", AccountId::new)?;
+    let heard = app.read(&asked, Query::Escrow(account)).await?;
+    match &heard.answer {
+        Answer::Escrow(view) => Ok(json(StatusCode::OK, &EscrowOut::of(view, &app.config), heard.token)),
         _ => Err(misfit(heard)),
     }
 }

@@ -2,6 +2,7 @@
 //! be model-checked as it stands. Knows no odds, no frames and no clock.
 
 mod deposit;
+mod escrow;
 mod homes;
 mod merge;
 mod place;

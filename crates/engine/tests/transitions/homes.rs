@@ -7,6 +7,8 @@ use engine::log::{Event, Grant};
 use engine::port::AccountHead;
 use engine::wire::PeerMessage;
 
+use model::{Answer, InFlight, Query, Refusal};
+
 use crate::cluster::{Cluster, acc, accepted, gbp};
 
 const P: &str = "p@eu-west";
@@ -157,4 +159,26 @@ fn only_the_home_moves_a_home() {
     let mut c = travelling(2);
     c.inject(2, 1, vec![Event::Grant(Grant { to: Site::new(1, 1), account: acc(P), amount: 500, request: 0 })]);
     assert_eq!(c.account(1, P).spendable_here, 9_900, "a grant without its row gives nothing");
+}
+
+#[test]
+fn an_operator_sees_every_row_and_what_binds() {
+    let mut c = travelling(2);
+    c.hold.insert((1, 2, Lane::Log));
+    c.peer(2, 1, &PeerMessage::ComeHome { account: acc(P), epoch: 0 });
+    c.quiet();
+    let escrow = |c: &mut Cluster, n| match c.query(n, Query::Escrow(acc(P))) {
+        Answer::Escrow(view) => view,
+        other => panic!("{other:?}"),
+    };
+    let view = escrow(&mut c, 1);
+    let flight = InFlight { from: Site::new(1, 1), to: Site::new(2, 1), amount: 9_900 };
+    assert_eq!((view.home, view.epoch, view.in_flight.as_slice()), (Site::new(2, 1), 1, [flight].as_slice()));
+    assert_eq!(view.here.binding(), (0, "S1"));
+    c.release();
+    c.run_until_quiet();
+    let view = escrow(&mut c, 2);
+    assert_eq!((view.here.binding().0, view.rows.len(), view.in_flight.len()), (9_900, 2, 0));
+    let unknown = c.query(1, Query::Escrow(acc("nobody@eu-west")));
+    assert_eq!(unknown, Answer::Refused(Refusal::AccountUnknown));
 }
