@@ -1,6 +1,8 @@
 //! Homes: where all rights of an account sit. A home moves only by an entry of the current home's log, which carries the
 //! rights with it (ESCROW.md 2.8). Knows when a move is sensible; knows no sessions, frames or lanes.
 
+use std::hash::{Hash, Hasher};
+
 use crdt::{Hlc, Row, Site};
 use minicbor::{Decode, Encode};
 use model::AccountId;
@@ -49,11 +51,34 @@ impl AccountHead {
     }
 }
 
+/// When a wager of an account was last accepted at this site, since its start. It guides policy and is forgotten in a
+/// crash, so it is no part of the state: all values are equal, and none is hashed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StakedAt(Option<u64>);
+
+impl PartialEq for StakedAt {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for StakedAt {}
+
+impl Hash for StakedAt {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl StakedAt {
+    fn within(self, at: Hlc, span_ms: u64) -> bool {
+        self.0.is_some_and(|last_ms| at.ms().saturating_sub(last_ms) < span_ms)
+    }
+}
+
 impl Account {
-    /// Notes that a wager was accepted here. Policy, kept in memory only: whether it is the second within a minute.
+    /// Notes that a wager was accepted here: whether it is the second within a minute.
     pub(super) fn note_stake(&mut self, at: Hlc) -> bool {
-        let again = self.staked_ms != 0 && at.ms().saturating_sub(self.staked_ms) <= TRAVELLED_MS;
-        self.staked_ms = at.ms();
+        let again = self.staked.within(at, TRAVELLED_MS);
+        self.staked = StakedAt(Some(at.ms()));
         again
     }
 }
@@ -71,7 +96,7 @@ impl Ledger {
     ) -> bool {
         let Some(known) = self.accounts.get(account) else { return false };
         let Some(head) = known.head.as_ref() else { return false };
-        let busy = known.staked_ms != 0 && at.ms().saturating_sub(known.staked_ms) < TRAVELLED_MS;
+        let busy = known.staked.within(at, TRAVELLED_MS);
         if head.home != self.site || to == self.site || head.epoch() != epoch || busy || !head.may_move(at.ms()) {
             return false;
         }

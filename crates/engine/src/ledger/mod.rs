@@ -15,7 +15,7 @@ use crdt::{Row, Site};
 use model::{AccountId, AccountView, Hash16, MarketKey, ShareView};
 
 pub(crate) use deposit::Deposited;
-pub use homes::Tenure;
+pub use homes::{StakedAt, Tenure};
 pub(crate) use place::{Admitted, Judged};
 pub(crate) use rights::Granting;
 
@@ -31,8 +31,8 @@ pub struct Account {
     pub head: Option<AccountHead>,
     /// Rows by site. Only this site's own row is always up to date.
     pub rows: BTreeMap<Site, Row>,
-    /// When a wager was last accepted here, Unix ms; 0 when none was since the start. Policy only: never replicated.
-    pub staked_ms: u64,
+    /// When a wager was last accepted here. Policy only: not part of the state.
+    pub staked: StakedAt,
 }
 
 /// All money of the cluster as known at one site.
