@@ -18,6 +18,8 @@ mod engine;
 mod feed;
 pub mod ledger;
 pub mod log;
+#[cfg(test)]
+mod model_check;
 pub mod odds;
 mod odds_lane;
 mod on_time;
