@@ -13,7 +13,7 @@ RECORDING ?=
 SEEDS ?= 200
 FROM ?= 1
 
-.PHONY: help demo test fmt bench soak build rocksdb tools nextest
+.PHONY: help demo test fmt bench soak model mutations build rocksdb tools nextest
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -38,6 +38,14 @@ bench: build
 ## make soak SEEDS=n FROM=seed   simulator seeds; stops at the first failure with the command that repeats it
 soak: tools
 	cargo run --locked --release -p stakehold-sim --bin soak -- --seeds $(SEEDS) --from $(FROM)
+
+## make model                    every order of a few steps over the real ledger; prints the states explored
+model: tools
+	cargo test --locked -p stakehold-engine --lib --features exhaustive model_check -- --nocapture --test-threads=1
+
+## make mutations                every planted bug, the promise that catches it, the seed and the time; 1 if one survives
+mutations: tools
+	cargo run --locked --release -p stakehold-sim --bin mutations
 
 ## make build                    the release binary, in the build cache
 build: tools rocksdb

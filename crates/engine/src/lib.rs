@@ -19,6 +19,8 @@ mod feed;
 mod homes;
 pub mod ledger;
 pub mod log;
+#[cfg(test)]
+mod model_check;
 pub mod odds;
 mod odds_lane;
 mod on_time;

@@ -5,7 +5,8 @@
 //! * [`Options`]: what a seed brings; `draw`: chance; `clock`: wall and steady clocks;
 //! * `world`: the events; `node`: a machine; `network`: connections and frames; [`disk`]: what was synced;
 //! * `load`: what clients do; `oracle`: what they remember; `ghost` and `stops`: the truth, read off the true logs;
-//! * `invariants`: one file each, named as the promises of the house; `poison`: bad entries.
+//! * `invariants`: one file each, named as the promises of the house; `poison`: bad entries;
+//! * [`mutations`]: forbidden shortcuts that the invariants must catch.
 //!
 //! It must not know how the engine decides anything: it only compares what regions say with what is true.
 
@@ -15,6 +16,7 @@ mod draw;
 mod ghost;
 mod invariants;
 mod load;
+pub mod mutations;
 mod network;
 mod node;
 mod options;

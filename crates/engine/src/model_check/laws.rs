@@ -1,0 +1,140 @@
+//! The properties, named as in ESCROW.md section 5, read off the true state: every row at its owner.
+//! They know the world, not how it came about.
+
+use std::collections::BTreeMap;
+
+use crdt::Row;
+use stateright::Property;
+
+use super::region::Region;
+use super::{Bounds, World};
+use crate::log::{hash16, sum16};
+use crate::port::LogHead;
+
+/// All that must always hold, and the reachability that a configuration must show.
+pub(super) fn properties(sometimes: &[&str]) -> Vec<Property<Bounds>> {
+    let mut all = vec![
+        Property::always("P1 non-negativity", |_, w: &World| {
+            w.regions.iter().map(|r| r.row()).all(|r| r.free() >= 0 && r.reserved() >= 0 && r.debt() >= 0)
+        }),
+        Property::always("P2 conservation", conserved),
+        Property::always("P3 rights conservation", |_, w: &World| {
+            pairs(w).all(|(giver, taker)| sent(&giver.row(), taker) >= received(&taker.row(), giver))
+        }),
+        Property::always("P8 single acceptance", |_, w: &World| {
+            let mut owners: BTreeMap<_, usize> = BTreeMap::new();
+            let own = w.regions.iter().flat_map(|r| r.disk.wagers.values().filter(|x| x.owner == r.site()));
+            own.for_each(|x| *owners.entry(x.id).or_default() += 1);
+            owners.values().all(|n| *n == 1)
+        }),
+        Property::always("P9 sticky", |_, w: &World| unbroken(w, "P9 sticky")),
+        Property::always("P10 grants in-stream", |_, w: &World| {
+            pairs(w).all(|(giver, taker)| received(&taker.row(), giver) <= sent(&taker.row_of(giver.site()), taker))
+        }),
+        Property::always("P11 settlement", |_, w: &World| {
+            unbroken(w, "P11 settlement") && w.regions.iter().all(|r| posted(r))
+        }),
+        Property::always("P15 single writer", |_, w: &World| {
+            pairs(w).all(|(writer, reader)| one_log(writer, &reader.ledger.head(writer.site())))
+        }),
+        Property::always("P16 all or none", |_, w: &World| unbroken(w, "P16 all or none")),
+        Property::always("P17 monotone rows", |_, w: &World| unbroken(w, "P17 monotone rows")),
+        Property::always("P18 equal logs, equal rows", |_, w: &World| {
+            let known = |r: &Region| r.ledger.logs.iter().map(|(s, h)| (*s, h.index)).collect::<Vec<_>>();
+            pairs(w).all(|(a, b)| known(a) != known(b) || a.ledger.digest() == b.ledger.digest())
+        }),
+        Property::always("honest logs are never refused", |_, w: &World| {
+            pairs(w).all(|(writer, reader)| reader.ledger.head(writer.site()).stopped.is_none())
+        }),
+        Property::always("the floor is durable elsewhere", |_, w: &World| {
+            w.regions.iter().all(|writer| {
+                let others = w.regions.iter().filter(|r| r.site() != writer.site());
+                others.map(|r| r.ledger.head(writer.site()).index).max().unwrap_or(0) >= writer.ledger.ack_floor
+            })
+        }),
+        Property::always("one grant a request", |_, w: &World| unbroken(w, "one grant a request")),
+        Property::always("no panic", |_, w: &World| unbroken(w, "no panic")),
+    ];
+    all.extend(reachable().into_iter().filter(|p| sometimes.contains(&p.name)));
+    all
+}
+
+/// What shows that a configuration is not trivially true.
+fn reachable() -> Vec<Property<Bounds>> {
+    vec![
+        Property::sometimes("a bet accepted from borrowed rights", |_, w: &World| {
+            w.regions.iter().skip(1).any(|r| r.row().stk > 0 && r.row().dep == 0)
+        }),
+        Property::sometimes("a grant in flight", |_, w: &World| {
+            pairs(w).any(|(giver, taker)| sent(&giver.row(), taker) > received(&taker.row(), giver))
+        }),
+        Property::sometimes("all rights have moved", |_, w: &World| {
+            let mut rows = w.regions.iter().map(|r| r.row());
+            rows.next().is_some_and(|home| home.free() == 0 && home.dep > 0) && rows.any(|r| r.free() > 0)
+        }),
+        Property::sometimes("a clawback that makes debt", |_, w: &World| w.regions.iter().any(|r| r.row().debt() > 0)),
+        Property::sometimes("debt repaid", |_, w: &World| w.regions.iter().any(|r| r.row().dpd > 0)),
+        Property::sometimes("a settlement corrected", |_, w: &World| {
+            w.regions.iter().any(|r| r.disk.wagers.values().any(|x| x.settled_version > 1))
+        }),
+        Property::sometimes("a wager rejected for good", |_, w: &World| w.told.contains(&Some(false))),
+        Property::sometimes("all regions level", |_, w: &World| {
+            pairs(w).all(|(a, b)| b.ledger.head(a.site()).index + 1 == a.ledger.next_seq())
+                && w.told.contains(&Some(true))
+        }),
+    ]
+}
+
+fn unbroken(world: &World, law: &str) -> bool {
+    world.breach != Some(law) && world.regions.iter().all(|r| r.breach != Some(law))
+}
+
+fn pairs(world: &World) -> impl Iterator<Item = (&Region, &Region)> {
+    let all = world.regions.iter();
+    all.flat_map(|a| world.regions.iter().filter(move |b| b.site() != a.site()).map(move |b| (&**a, &**b)))
+}
+
+fn sent(row: &Row, to: &Region) -> u64 {
+    row.sent.get(&to.site()).copied().unwrap_or(0)
+}
+
+fn received(row: &Row, from: &Region) -> u64 {
+    row.recv.get(&from.site()).copied().unwrap_or(0)
+}
+
+/// Everything there is (free, reserved, in flight) is what clients brought in and what their wagers came to; a
+/// shortfall of a clawback is debt. Counted from deposits and wager records, not from the rows' own sums.
+fn conserved(bounds: &Bounds, world: &World) -> bool {
+    let rows = || world.regions.iter().map(|r| r.row());
+    let held: i128 = rows().map(|r| r.free() + r.reserved()).sum();
+    let moving: i128 =
+        pairs(world).map(|(a, b)| i128::from(sent(&a.row(), b)) - i128::from(received(&b.row(), a))).sum();
+    let brought = bounds.deposits.iter().enumerate().filter(|(n, _)| world.deposited.contains(n));
+    let brought: i128 = brought.map(|(_, (_, minor))| i128::from(*minor)).sum();
+    let own = world.regions.iter().flat_map(|r| r.disk.wagers.values().filter(|x| x.owner == r.site()));
+    let settled = own.filter(|x| x.is_accepted() && x.settled_version > 0);
+    let won: i128 = settled.map(|x| i128::from(x.paid.minor()) - i128::from(x.stake.minor())).sum();
+    let debt: i128 = rows().map(|r| r.debt()).sum();
+    held + moving == brought + won + debt
+}
+
+/// A site's row says of wagers exactly what its own records say.
+fn posted(region: &Region) -> bool {
+    let row = region.row();
+    let own = || region.disk.wagers.values().filter(|x| x.owner == region.site() && x.is_accepted());
+    let stakes: u64 = own().map(|x| x.stake.minor()).sum();
+    let burnt: u64 = own().filter(|x| x.settled_version > 0).map(|x| x.stake.minor()).sum();
+    let paid: i128 = own().map(|x| i128::from(x.paid.minor())).sum();
+    let contributed = i128::from(row.pay) - i128::from(row.clw) - i128::from(row.dbt);
+    row.stk == stakes && row.bur == burnt && contributed == paid
+}
+
+/// What a reader holds of a log is a prefix of what its writer wrote.
+fn one_log(writer: &Region, held: &LogHead) -> bool {
+    let mut head = LogHead::default();
+    for bytes in writer.disk.log.iter().take(usize::try_from(held.index).unwrap_or(usize::MAX)) {
+        let hash = hash16(bytes);
+        head = LogHead { index: head.index + 1, hash, digest: sum16(head.digest, hash), stopped: None };
+    }
+    (head.index, head.hash, head.digest) == (held.index, held.hash, held.digest)
+}

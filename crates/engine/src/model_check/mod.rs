@@ -1,0 +1,253 @@
+//! Model check: every order of a few steps, over the real ledger, checked exhaustively with stateright (DESIGN.md
+//! section 9, ESCROW.md section 5). `make model` runs the larger bounds and prints what was explored.
+//!
+//! * this file: bounds, the world and its actions; `region`: a site, every call of the ledger; `disk`: what it stores;
+//! * `laws`: the properties, named as in ESCROW.md section 5; `runs`: configurations, planted bugs, the table.
+//!
+//! Lost, late and repeated messages: a message once sent stays deliverable for ever, so a lost one is one that is never
+//! delivered and a repeated one is delivered again. Entries come from the writer's log at the reader's next index, as
+//! pulls bring them. A new action is a variant of [`Action`], an offer in `offers` and an arm in `World::act`.
+//! Not modelled: crashes, loss of a region, the engine's waiting and clocks; the simulator has those.
+
+mod disk;
+mod laws;
+mod region;
+mod runs;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use model::OutcomeResult;
+use stateright::{Model, Property};
+
+use crate::planted::Planted;
+use crate::wire::Acquire;
+use region::{Region, account};
+
+/// What a configuration offers. Every list entry happens at most once, in any order; sites are numbered from 0, and
+/// site 0 is the account's home.
+#[derive(Clone, Debug)]
+struct Bounds {
+    name: &'static str,
+    /// (site, minor units).
+    deposits: &'static [(usize, u64)],
+    /// (origin, stake); odds are 2.
+    wagers: &'static [(usize, u64)],
+    /// (asker, giver, need, want).
+    asks: &'static [(usize, usize, u64, u64)],
+    /// What the feed says of the outcome at site 0, in this order.
+    results: &'static [OutcomeResult],
+    /// A site with so many entries starts nothing new.
+    log_max: u64,
+    /// Whether acks are steps of their own.
+    acks: bool,
+    planted: Planted,
+    /// Reachability that the bounds must show.
+    sometimes: &'static [&'static str],
+}
+
+/// One state of the whole cluster, and what its clients have seen.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct World {
+    regions: Vec<Arc<Region>>,
+    deposited: BTreeSet<usize>,
+    /// Requests on their way, by their place in the bounds: number and text. They stay.
+    asks: BTreeSet<(usize, u64)>,
+    /// Answers on their way: (asker, giver, granted, index). They stay.
+    answers: BTreeSet<(usize, usize, u64, u64)>,
+    results: usize,
+    /// The first final answer to each wager.
+    told: Vec<Option<bool>>,
+    breach: Option<&'static str>,
+}
+
+/// One step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Action {
+    Deposit(usize),
+    Place(usize),
+    Ask(usize),
+    /// A request arrives (again).
+    Grant(usize, u64),
+    /// An answer arrives (again): (asker, giver, granted).
+    Answer(usize, usize, u64),
+    /// An entry arrives: (from, to, index).
+    Entry(usize, usize, u64),
+    /// (holder, writer).
+    Ack(usize, usize),
+    Result,
+    Settle(usize),
+}
+
+impl World {
+    fn first(bounds: &Bounds) -> Self {
+        let mut regions: Vec<Region> = (1..=3).map(|n| Region::new(n, bounds.planted)).collect();
+        let [home, others @ ..] = regions.as_mut_slice() else { unreachable!("three regions") };
+        home.open_account();
+        for other in others {
+            home.disk.log.iter().zip(1..).for_each(|(bytes, seq)| other.apply(home.site(), seq, bytes));
+        }
+        Self {
+            regions: regions.into_iter().map(Arc::new).collect(),
+            deposited: BTreeSet::new(),
+            asks: BTreeSet::new(),
+            answers: BTreeSet::new(),
+            results: 0,
+            told: vec![None; bounds.wagers.len()],
+            breach: None,
+        }
+    }
+
+    fn region(&self, index: usize) -> &Region {
+        self.regions.get(index).expect("bounds name sites that exist")
+    }
+
+    fn change(&mut self, index: usize) -> &mut Region {
+        Arc::make_mut(self.regions.get_mut(index).expect("bounds name sites that exist"))
+    }
+
+    fn request(&self, bounds: &Bounds, ask: usize, n: u64) -> (usize, usize, Acquire) {
+        let (asker, giver, need, want) = bounds.asks.get(ask).copied().expect("offered from the bounds");
+        (asker, giver, Acquire { n, account: account(), need, want })
+    }
+
+    fn act(&mut self, bounds: &Bounds, action: &Action) {
+        match *action {
+            Action::Deposit(n) => {
+                let (site, minor) = bounds.deposits.get(n).copied().expect("offered from the bounds");
+                self.deposited.insert(n);
+                self.change(site).deposit(n as u64, minor);
+            }
+            Action::Place(n) => {
+                let (origin, stake) = bounds.wagers.get(n).copied().expect("offered from the bounds");
+                let answer = self.change(origin).place(n as u64, stake);
+                let told = self.told.get_mut(n).expect("one slot a wager");
+                if told.is_some() && answer != *told {
+                    self.breach.get_or_insert("P9 sticky");
+                }
+                *told = told.or(answer);
+            }
+            Action::Ask(n) => {
+                let (asker, ..) = bounds.asks.get(n).copied().expect("offered from the bounds");
+                let region = self.change(asker);
+                region.asked += 1;
+                let number = region.asked;
+                self.asks.insert((n, number));
+            }
+            Action::Grant(ask, n) => {
+                let (asker, giver, message) = self.request(bounds, ask, n);
+                let to = self.region(asker).site();
+                let (granted, seq) = self.change(giver).grant(to, &message);
+                if bounds.planted == Planted::GrantFromReply {
+                    self.answers.insert((asker, giver, granted, seq));
+                }
+            }
+            Action::Answer(asker, giver, granted) => {
+                let from = self.region(giver).site();
+                self.change(asker).answered(from, granted);
+            }
+            Action::Entry(from, to, seq) => {
+                let writer = Arc::clone(self.regions.get(from).expect("offered from the world"));
+                let place = usize::try_from(seq).expect("logs are short") - 1;
+                let bytes = writer.disk.log.get(place).expect("offered from the log");
+                self.change(to).apply(writer.site(), seq, bytes);
+            }
+            Action::Ack(holder, writer) => {
+                let (region, index) = {
+                    let holds = self.region(holder);
+                    (holds.site().region, holds.ledger.head(self.region(writer).site()).index)
+                };
+                self.change(writer).ack(region, index);
+            }
+            Action::Result => {
+                let value = bounds.results.get(self.results).copied().expect("offered from the bounds");
+                self.results += 1;
+                let number = self.results as u64;
+                self.change(0).result(number, value);
+            }
+            Action::Settle(n) => self.change(n).settle(),
+        }
+    }
+
+    /// New work: what clients, feeds and parked wagers may start.
+    fn offer_new(&self, bounds: &Bounds, offers: &mut Vec<Action>) {
+        let room = |site: usize| self.region(site).ledger.next_seq() <= bounds.log_max;
+        for (n, (site, _)) in bounds.deposits.iter().enumerate() {
+            if !self.deposited.contains(&n) && room(*site) {
+                offers.push(Action::Deposit(n));
+            }
+        }
+        for (n, (origin, _)) in bounds.wagers.iter().enumerate() {
+            if room(*origin) {
+                offers.push(Action::Place(n));
+            }
+        }
+        for n in 0..bounds.asks.len() {
+            if self.asks.iter().all(|(asked, _)| *asked != n) {
+                offers.push(Action::Ask(n));
+            }
+        }
+        if self.results < bounds.results.len() && room(0) {
+            offers.push(Action::Result);
+        }
+    }
+
+    /// What is under way: messages, entries, acks, settlement.
+    fn offer_on(&self, bounds: &Bounds, offers: &mut Vec<Action>) {
+        offers.extend(self.asks.iter().map(|(ask, n)| Action::Grant(*ask, *n)));
+        offers.extend(self.answers.iter().map(|(asker, giver, granted, _)| Action::Answer(*asker, *giver, *granted)));
+        for (from, writer) in self.regions.iter().enumerate() {
+            if !writer.ledger.settling.is_empty() {
+                offers.push(Action::Settle(from));
+            }
+            for (to, reader) in self.regions.iter().enumerate().filter(|(to, _)| *to != from) {
+                let head = reader.ledger.head(writer.site());
+                let last = writer.disk.log.len() as u64;
+                let ahead = if bounds.planted == Planted::GapApplied { last } else { last.min(head.index + 1) };
+                if head.stopped.is_none() {
+                    offers.extend((head.index + 1..=ahead).map(|seq| Action::Entry(from, to, seq)));
+                }
+                if bounds.acks && head.index > writer.ledger.acks.get(&reader.site().region).copied().unwrap_or(0) {
+                    offers.push(Action::Ack(to, from));
+                }
+            }
+        }
+    }
+}
+
+impl Model for Bounds {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World::first(self)]
+    }
+
+    fn actions(&self, world: &World, offers: &mut Vec<Action>) {
+        if world.breach.is_some() || world.regions.iter().any(|r| r.breach.is_some()) {
+            return;
+        }
+        world.offer_new(self, offers);
+        world.offer_on(self, offers);
+    }
+
+    fn next_state(&self, last: &World, action: Action) -> Option<World> {
+        let mut next = last.clone();
+        if catch_unwind(AssertUnwindSafe(|| next.act(self, &action))).is_err() {
+            // An assertion of the ledger: the state before it, marked, so that the checker shows the way to it.
+            next = last.clone();
+            next.breach = Some("no panic");
+        }
+        (next != *last).then_some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        laws::properties(self.sometimes)
+    }
+
+    fn within_boundary(&self, world: &World) -> bool {
+        // Settlement and received rights write by themselves: room for them above the limit of new work.
+        world.regions.iter().all(|r| r.ledger.next_seq() <= self.log_max + 3)
+    }
+}

@@ -1,0 +1,234 @@
+//! One modelled site: the real ledger over its disk, stepped as the engine steps it. Every call of the ledger stands
+//! here, so that a changed signature or a new operation is met in one file. Time stands still: no state differs by it.
+//! What the engine does around the ledger (looking an id up before deciding it, chaining, sealing) is repeated here.
+
+use bytes::Bytes;
+use crdt::{Dot, FeedSlot, Hlc, Row, Site};
+use model::{
+    AccountId, Amount, Currency, Hash16, LegTaken, MarketKey, MintedId, Odds, OddsPolicy, OutcomeKey, OutcomeResult,
+    ProducerId, ResultScope, Text,
+};
+
+use super::disk::Disk;
+use crate::door::Now;
+use crate::ledger::{Admitted, Granting, Judged, Ledger};
+use crate::log::{Entry, Event};
+use crate::planted::Planted;
+use crate::port::{View as _, Write};
+use crate::tx::Tx;
+use crate::wire::Acquire;
+
+/// The one moment of a model.
+const AT: Hlc = Hlc::new(1, 0);
+/// Region names by number, from 1.
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+/// The one account; region 1 is its home.
+pub(super) fn account() -> AccountId {
+    AccountId::new("p@a").expect("a valid account")
+}
+
+fn market() -> MarketKey {
+    MarketKey::new("m").expect("a valid market")
+}
+
+fn outcome() -> OutcomeKey {
+    OutcomeKey::new("o").expect("a valid outcome")
+}
+
+/// One site.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Region {
+    pub(super) ledger: Ledger,
+    pub(super) disk: Disk,
+    /// Number of its last request for rights.
+    pub(super) asked: u64,
+    /// The first rule of a single step that broke here.
+    pub(super) breach: Option<&'static str>,
+}
+
+impl Region {
+    pub(super) fn new(number: u16, planted: Planted) -> Self {
+        let mut ledger = Ledger::new(Site::new(number, 1), 1);
+        ledger.planted = planted;
+        Self { ledger, disk: Disk::default(), asked: 0, breach: None }
+    }
+
+    pub(super) const fn site(&self) -> Site {
+        self.ledger.site
+    }
+
+    /// This site's own row: the only one that is always up to date.
+    pub(super) fn row(&self) -> Row {
+        self.row_of(self.site())
+    }
+
+    /// A row as known here.
+    pub(super) fn row_of(&self, site: Site) -> Row {
+        self.ledger.accounts.get(&account()).and_then(|a| a.rows.get(&site)).cloned().unwrap_or_default()
+    }
+
+    /// Runs one step of the ledger, seals its entry, makes it durable and checks the rules of a single step.
+    fn step<R>(&mut self, run: impl FnOnce(&mut Ledger, &mut Tx<'_, Disk>) -> R) -> R {
+        let before = self.row();
+        let mut tx = Tx::new(Now::default(), &self.disk);
+        let out = run(&mut self.ledger, &mut tx);
+        let stakes: u64 = tx.events.iter().map(accepted_stake).sum();
+        let carried = tx.rows.contains(&account());
+        seal(&mut self.ledger, &mut tx);
+        let batch = tx.finish().batch;
+        let after = self.row();
+        if before.check_successor(&after).is_err() {
+            self.breach.get_or_insert("P17 monotone rows");
+        }
+        if after.stk - before.stk.min(after.stk) != stakes || (after != before) != carried {
+            self.breach.get_or_insert("P16 all or none");
+        }
+        for write in batch {
+            if let Write::Wager(next) = &write
+                && let Some(known) = self.disk.wager(next.id)
+            {
+                if next.settled_version == 0 || next.decision != known.decision || next.owner != known.owner {
+                    self.breach.get_or_insert("P9 sticky");
+                } else if next.settled_version != known.settled_version + 1 {
+                    self.breach.get_or_insert("P11 settlement");
+                }
+            }
+            self.disk.take(self.ledger.site, write);
+        }
+        out
+    }
+
+    pub(super) fn open_account(&mut self) {
+        let currency = Currency::new("GBP").expect("a valid currency");
+        let opened = self.step(|ledger, tx| ledger.open_account(tx, &account(), currency, 1));
+        assert_eq!(opened, Ok(true), "the first account of an empty ledger can be opened");
+    }
+
+    pub(super) fn deposit(&mut self, number: u64, minor: u64) {
+        let id = MintedId::mint(1, self.site().region, 1, 1_000 + number);
+        let amount = Amount::from_minor(minor).expect("a small amount");
+        let done = self.step(|ledger, tx| ledger.deposit(tx, AT, id, &account(), amount, Hash16::default()));
+        assert!(done.is_ok(), "a small deposit is taken");
+    }
+
+    /// Looks a wager up, decides it if it is new, and returns the answer a client gets: accepted, rejected or not yet.
+    pub(super) fn place(&mut self, number: u64, stake: u64) -> Option<bool> {
+        let id = MintedId::mint(1, self.site().region, 1, number);
+        if let Some(record) = self.disk.wager(id)
+            && self.ledger.planted != Planted::NotSticky
+        {
+            return Some(record.is_accepted());
+        }
+        let even = Odds::new(2, 1).expect("valid odds");
+        let leg = LegTaken { market: market(), outcome: outcome(), odds: even, version: AT, price_dot: None };
+        let wager = Admitted {
+            id,
+            account: account(),
+            currency: Currency::new("GBP").expect("a valid currency"),
+            body: Hash16::default(),
+            stake: Amount::from_minor(stake).expect("a small stake"),
+            legs: vec![leg],
+            policy: OddsPolicy::None,
+            client_ref: None,
+            problems: Vec::new(),
+        };
+        match self.step(|ledger, tx| ledger.place(tx, AT, wager, false)) {
+            Judged::Decided(record) => Some(record.is_accepted()),
+            Judged::Full | Judged::Short { .. } => None,
+        }
+    }
+
+    /// Answers a request for rights as the engine does: amount and index of the own log.
+    pub(super) fn grant(&mut self, to: Site, ask: &Acquire) -> (u64, u64) {
+        let seen = self.ledger.granted.get(&(to, account())).copied().unwrap_or(0);
+        let granted = match self.step(|ledger, tx| ledger.grant(tx, to, ask, false)) {
+            Granting::Granted(amount) => {
+                if ask.n <= seen {
+                    self.breach.get_or_insert("one grant a request");
+                }
+                amount
+            }
+            Granting::Repeat => ask.need,
+            Granting::Nothing => 0,
+        };
+        (granted, self.ledger.next_seq() - 1)
+    }
+
+    /// Hears an answer. Only the planted bug makes money of it: a grant counts in-stream.
+    pub(super) fn answered(&mut self, from: Site, granted: u64) {
+        if self.ledger.planted == Planted::GrantFromReply {
+            self.step(|ledger, tx| *ledger.own_row(tx, &account()).recv.entry(from).or_default() += granted);
+        }
+    }
+
+    /// A feed states a result here, as its `number`-th word.
+    pub(super) fn result(&mut self, number: u64, value: OutcomeResult) {
+        self.step(|ledger, tx| {
+            let scope = ResultScope::Outcome(outcome());
+            let known = tx.results(&market()).into_iter().find(|(s, _)| *s == scope);
+            let mut register = known.map(|(_, r)| r).unwrap_or_default();
+            let dot = Dot { site: ledger.site, n: ledger.next_seq() };
+            let producer = ProducerId::new("feed").expect("a valid producer");
+            let _ = register.offer(&producer, FeedSlot { time_ms: number, seq: 0, value, dot, at: AT });
+            tx.put(Write::Result(market(), scope.clone(), register.clone()));
+            tx.events.push(Event::Result(market(), scope, register));
+            ledger.mark_settle(tx, &market());
+        });
+    }
+
+    pub(super) fn settle(&mut self) {
+        self.step(|ledger, tx| ledger.settle_slice(tx, AT, 10));
+    }
+
+    /// Notes another region's ack.
+    pub(super) fn ack(&mut self, region: u16, index: u64) {
+        self.ledger.acked(region, index);
+    }
+
+    /// Applies one entry of a foreign log at its turn, or stops that stream.
+    pub(super) fn apply(&mut self, from: Site, seq: u64, bytes: &Bytes) {
+        let mut head = self.ledger.head(from);
+        let gap = self.ledger.planted == Planted::GapApplied;
+        self.step(|ledger, tx| {
+            let name = NAMES.get(usize::from(from.region) - 1).copied();
+            let entry = Entry::decode(bytes).ok().filter(|e| gap || (e.seq == seq && e.prev == head.hash));
+            let Some(entry) = entry.filter(|e| ledger.check_entry(tx, e, name).is_ok()) else {
+                head.stopped = Some(Text::new("refused"));
+                ledger.logs.insert(from, head);
+                return;
+            };
+            let mut next = head.after(bytes);
+            next.index = seq;
+            ledger.logs.insert(from, next);
+            let merged = ledger.apply_entry(tx, &entry);
+            merged.markets.iter().for_each(|m| ledger.mark_settle(tx, m));
+        });
+    }
+}
+
+fn accepted_stake(event: &Event) -> u64 {
+    match event {
+        Event::Wager(record) if record.0.is_accepted() && record.0.settled_version == 0 => record.0.stake.minor(),
+        _ => 0,
+    }
+}
+
+/// Seals the entry being built as `Engine::seal` does: rows last, absolute, chained to the one before.
+fn seal(ledger: &mut Ledger, tx: &mut Tx<'_, Disk>) {
+    if tx.events.is_empty() && tx.rows.is_empty() {
+        return;
+    }
+    let head = ledger.head(ledger.site);
+    let mut events = std::mem::take(&mut tx.events);
+    for account in std::mem::take(&mut tx.rows) {
+        let row = ledger.accounts.get(&account).and_then(|a| a.rows.get(&ledger.site));
+        events.push(Event::Row(account, row.expect("a touched row exists").clone()));
+    }
+    let entry = Entry { site: ledger.site, seq: head.index + 1, prev: head.hash, at: AT, by: tx.by, events };
+    let bytes = entry.encode();
+    let next = head.after(&bytes);
+    tx.put(Write::Log(ledger.site, next.index, bytes));
+    ledger.logs.insert(ledger.site, next);
+    ledger.raise_floor();
+}

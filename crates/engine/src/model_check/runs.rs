@@ -1,0 +1,138 @@
+//! Configurations and their runs: small ones with every test run, large ones with `make model`, and every planted bug
+//! of the ledger, which must yield a counterexample. Prints what was explored.
+
+use std::io::Write as _;
+
+use model::OutcomeResult;
+use stateright::{Checker, Expectation, HasDiscoveries, Model};
+
+use super::Bounds;
+use crate::planted::Planted;
+
+const THREADS: usize = 2;
+
+/// One wager at a region that must borrow for it; the home bets too; two requests, both repeatable.
+const BORROW: Bounds = Bounds {
+    name: "borrow",
+    deposits: &[(0, 2), (2, 1)],
+    wagers: &[(1, 1), (0, 2)],
+    asks: &[(1, 0, 1, 1), (2, 0, 1, 2)],
+    results: &[],
+    log_max: 4,
+    acks: false,
+    planted: Planted::Nothing,
+    sometimes: &[
+        "a bet accepted from borrowed rights",
+        "a grant in flight",
+        "all rights have moved",
+        "a wager rejected for good",
+        "all regions level",
+    ],
+};
+
+/// A wager placed away from home wins, is paid, its winnings go home, and the result turns: debt, asked for at home.
+const SETTLE: Bounds = Bounds {
+    name: "settle",
+    deposits: &[(0, 1)],
+    wagers: &[(1, 1)],
+    asks: &[(1, 0, 1, 1), (1, 0, 2, 2)],
+    results: &[OutcomeResult::Won, OutcomeResult::Lost],
+    log_max: 6,
+    acks: false,
+    planted: Planted::Nothing,
+    sometimes: &[
+        "a bet accepted from borrowed rights",
+        "a clawback that makes debt",
+        "debt repaid",
+        "a settlement corrected",
+    ],
+};
+
+/// Runs a configuration to its end; prints and returns (total, unique) states.
+fn explore(bounds: Bounds) -> (usize, usize) {
+    let name = bounds.name;
+    let checker = bounds.checker().threads(THREADS).spawn_bfs().join();
+    checker.assert_properties();
+    let (total, unique, depth) = (checker.state_count(), checker.unique_state_count(), checker.max_depth());
+    let line = format!("model {name:<10} | states {total:>9} | unique {unique:>8} | depth {depth:>3} | all held");
+    writeln!(std::io::stdout(), "{line}").expect("stdout takes a line");
+    (total, unique)
+}
+
+/// Longest counterexample that is looked for.
+const STEPS_MAX: usize = 16;
+
+/// Looks for the shortest counterexample; prints it and asserts which law it breaks.
+fn caught(bounds: &Bounds, by: &str) {
+    let bug = bounds.planted;
+    for depth in 2..=STEPS_MAX {
+        let builder = bounds.clone().checker().threads(THREADS).target_max_depth(depth);
+        let checker = builder.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+        let broken = |name: &'static str| checker.model().property(name).expectation == Expectation::Always;
+        let mut found: Vec<_> = checker.discoveries().into_iter().filter(|(name, _)| broken(name)).collect();
+        found.sort_by_key(|(name, _)| *name != by);
+        let Some((law, path)) = found.into_iter().next() else { continue };
+        let steps: Vec<String> = path.into_actions().iter().map(|a| format!("{a:?}")).collect();
+        let line = format!("model {bug:?} | caught by {law} | {} steps: {}", steps.len(), steps.join(", "));
+        writeln!(std::io::stdout(), "{line}").expect("stdout takes a line");
+        assert_eq!(law, by, "{bug:?} broke another law first");
+        return;
+    }
+    panic!("{bug:?} went unnoticed in {STEPS_MAX} steps");
+}
+
+#[test]
+fn borrowing_holds_in_every_order() {
+    let (_, unique) = explore(BORROW);
+    assert!(unique > 1_000, "only {unique} states: the bounds show nothing");
+}
+
+#[test]
+fn settlement_away_from_home_holds_in_every_order() {
+    let (_, unique) = explore(SETTLE);
+    assert!(unique > 1_000, "only {unique} states: the bounds show nothing");
+}
+
+#[test]
+fn planted_bugs_of_the_ledger_have_counterexamples() {
+    let caught = |planted, by| caught(&Bounds { planted, sometimes: &[], ..BORROW }, by);
+    caught(Planted::RegrantRepeats, "one grant a request");
+    caught(Planted::GrantKept, "P2 conservation");
+    caught(Planted::GrantFromReply, "P10 grants in-stream");
+    caught(Planted::NotSticky, "P9 sticky");
+}
+
+/// The larger bounds of `make model`.
+#[cfg(feature = "exhaustive")]
+mod large {
+    use super::*;
+
+    #[test]
+    fn three_regions_borrow_from_each_other() {
+        explore(Bounds {
+            name: "exchange",
+            deposits: &[(0, 2), (2, 1)],
+            wagers: &[(1, 1), (2, 2)],
+            asks: &[(1, 0, 1, 1), (2, 0, 1, 2), (0, 1, 1, 1)],
+            log_max: 5,
+            sometimes: &["a bet accepted from borrowed rights", "a grant in flight", "all regions level"],
+            ..BORROW
+        });
+    }
+
+    #[test]
+    fn floors_rise_in_every_order() {
+        explore(Bounds { name: "acks", acks: true, ..BORROW });
+    }
+
+    #[test]
+    fn a_result_turns_twice() {
+        let results = &[OutcomeResult::Won, OutcomeResult::Lost, OutcomeResult::Won];
+        explore(Bounds { name: "turns", results, ..SETTLE });
+    }
+
+    #[test]
+    fn two_wagers_of_two_regions_settle() {
+        explore(Bounds { name: "settle two", deposits: &[(0, 2)], wagers: &[(1, 1), (0, 1)], ..SETTLE });
+    }
+}

@@ -1,0 +1,102 @@
+//! The forbidden shortcuts of DESIGN.md section 3 and ESCROW.md section 5, each listed once: what forbids it, which
+//! promise must catch it, and what the seeds need for it to show. `make mutations` prints them; `tests/planted.rs` runs
+//! them with every test run. Knows the world from outside only.
+
+use engine::planted::Planted;
+
+use crate::{Failure, Options, run};
+
+/// Seeds tried for one bug.
+pub const SEEDS_MAX: u64 = 60;
+
+/// One forbidden shortcut that the engine can be told to take.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutation {
+    /// The bug.
+    pub bug: Planted,
+    /// Where it is forbidden, and in which words.
+    pub forbidden: &'static str,
+    /// Promises, one of which must break.
+    pub by: &'static [&'static str],
+    /// What a seed's options need so that the shortcut is ever taken.
+    pub shape: fn(&mut Options),
+}
+
+const fn row(bug: Planted, forbidden: &'static str, by: &'static [&'static str], shape: fn(&mut Options)) -> Mutation {
+    Mutation { bug, forbidden, by, shape }
+}
+
+const fn any(_: &mut Options) {}
+
+/// Every bug that can be planted: one line each.
+pub const MUTATIONS: &[Mutation] = &[
+    row(Planted::AckBeforeSync, "acknowledge before fsync (3)", &["durable_ack"], |o| o.crash_ppm = 5_000),
+    row(Planted::NotSticky, "let a reject be retried into an accept (3)", &["one_acceptance"], any),
+    row(Planted::RegrantRepeats, "grant a request twice (ESCROW 1.5)", &["one_grant"], any),
+    row(Planted::GrantFromReply, "use an RPC reply before its log entry (3)", &["no_overdraft"], any),
+    row(Planted::GapApplied, "apply a log across a gap (ESCROW 4.3)", &["convergence", "contained"], any),
+    row(Planted::UptoEarly, "say `upto` before its values (4)", &["convergence"], any),
+    row(Planted::ResumeClearsAll, "clear a suspension unseen (4)", &["suspension_wins"], any),
+    row(Planted::GrantKept, "spend what was granted away (ESCROW 1.3)", &["conservation"], any),
+];
+
+/// Shortcuts that show only once a region can be declared lost: named here so that the table stays whole.
+pub const NOT_YET: &[(&str, &str)] = &[
+    ("SealOnlyHeir", "seal only the heir (3)"),
+    ("RefundInFlightOnLoss", "refund a grant in flight to a lost region (ESCROW 1.4 F8)"),
+    ("ReclaimWithoutSuspense", "reclaim a lost region's rights whole (ESCROW 1.4 F7)"),
+    ("ResetWithoutGeneration", "reset counters without a generation (ESCROW 1.4 F9)"),
+    ("OffsetCreditHard", "count offset credits as hard money (ESCROW 3): no liability caps yet"),
+];
+
+/// How a bug was caught.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Caught {
+    /// The promise that broke.
+    pub by: &'static str,
+    /// The seed that showed it.
+    pub seed: u64,
+    /// When, in virtual time.
+    pub at_ms: u64,
+    /// What was seen, shortened.
+    pub detail: String,
+}
+
+impl Mutation {
+    /// The table's row of a bug.
+    #[must_use]
+    pub fn of(bug: Planted) -> Option<&'static Self> {
+        MUTATIONS.iter().find(|m| m.bug == bug)
+    }
+
+    /// Tries seeds until a promise breaks; the same seed must hold without the bug.
+    ///
+    /// # Errors
+    /// Says why the bug counts as a survivor: unnoticed, caught by another promise, or not the cause.
+    pub fn hunt(&self) -> Result<Caught, String> {
+        let bug = self.bug;
+        for seed in 0..SEEDS_MAX {
+            let Some(failure) = self.try_seed(seed, bug) else { continue };
+            let (by, at_ms) = (failure.breach.invariant, failure.at_ms);
+            if by == "no_panic" {
+                // An assertion of the engine was faster; another seed shows the promise itself break.
+                continue;
+            }
+            if let Some(control) = self.try_seed(seed, Planted::Nothing) {
+                return Err(format!("{bug:?} is not what broke seed {seed}: it breaks without it\n{control}"));
+            }
+            if !self.by.contains(&by) {
+                return Err(format!("{bug:?} broke {by}, not one of {:?}:\n{failure}", self.by));
+            }
+            return Ok(Caught { by, seed, at_ms, detail: failure.breach.detail.chars().take(120).collect() });
+        }
+        Err(format!("{bug:?} went unnoticed in {SEEDS_MAX} seeds"))
+    }
+
+    fn try_seed(&self, seed: u64, planted: Planted) -> Option<Box<Failure>> {
+        let mut options = Options::of_seed(seed);
+        options.planted = planted;
+        (self.shape)(&mut options);
+        run(options).err()
+    }
+}
