@@ -10,6 +10,7 @@ use minicbor::encode::{Encoder, Write};
 use minicbor::{Decode, Encode};
 use model::{AccountId, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord, WagerState};
 
+use crate::ledger::Exposure;
 use crate::port::{AccountHead, LogHead};
 
 /// One committed step of one site. Kept and relayed as the bytes received.
@@ -80,6 +81,9 @@ pub enum Event {
     /// Rights were granted on a request; the row of this entry carries them.
     #[n(6)]
     Grant(#[n(0)] Grant),
+    /// The writer's exposure windows from here on, whole.
+    #[n(7)]
+    Windows(#[n(0)] Vec<Exposure>),
 }
 
 /// A wager record shared between the entry that carries it and the batch that stores it.

@@ -12,6 +12,7 @@ use model::{
     AccountId, Currency, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, Text, WagerRecord,
 };
 
+use crate::ledger::Announced;
 use crate::odds::{RegisterKey, RegisterValue};
 
 /// Opening facts of an account; written once, by its birth site.
@@ -66,6 +67,10 @@ pub struct Meta {
     /// Whether this directory may write: all other regions have said `Hello` once, or `--first-start`.
     #[n(6)]
     pub joined: bool,
+    /// Windows in the own log: the newest acknowledged announcement and all later ones.
+    #[n(11)]
+    #[cbor(default)]
+    pub windows: Vec<Announced>,
 }
 
 /// One durable change. A batch of them is written as a whole or not at all.

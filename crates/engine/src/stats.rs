@@ -41,6 +41,10 @@ pub struct Stats {
     pub acquires: u64,
     /// Grants given.
     pub grants: u64,
+    /// Wagers that were short only of their exposure windows when they were looked at.
+    pub windows_bound: u64,
+    /// `Hello`s of peers whose exposure windows differ.
+    pub windows_differ: u64,
     /// Peer frames that could not be read.
     pub frames_refused: u64,
 }

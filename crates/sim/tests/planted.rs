@@ -76,6 +76,25 @@ fn a_grant_that_stays_spendable_is_caught() {
 }
 
 #[test]
+fn an_account_without_a_window_is_caught() {
+    caught(Planted::DropS2, &["window"], |o| {
+        (o.exposure_per_account, o.exposure_per_region) = (1_000, 0);
+    });
+}
+
+#[test]
+fn credits_spent_before_others_know_of_them_are_caught() {
+    caught(Planted::DropS3, &["window"], |_| {});
+}
+
+#[test]
+fn a_region_without_a_window_is_caught() {
+    caught(Planted::DropS4, &["window"], |o| {
+        (o.exposure_per_account, o.exposure_per_region) = (0, 2_000);
+    });
+}
+
+#[test]
 fn every_bug_that_can_be_planted_has_its_test() {
-    assert_eq!(Planted::ALL.len(), 8, "a new planted bug wants a test in this file");
+    assert_eq!(Planted::ALL.len(), 11, "a new planted bug wants a test in this file");
 }

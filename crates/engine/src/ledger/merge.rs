@@ -63,6 +63,7 @@ impl Ledger {
                         return refused(format!("a grant of nothing to {}", grant.to));
                     }
                 }
+                Event::Windows(_) => {}
                 Event::Result(market, _, register) => {
                     if register.greatest_of(self.site) >= self.next_seq() {
                         return refused(format!("a result of {market} has seen entries that this site never wrote"));
@@ -145,7 +146,8 @@ impl Ledger {
                         merged.markets.push(market.clone());
                     }
                 }
-                Event::Grant(_) => {}
+                // A site's windows are read in its log when its rights are reclaimed.
+                Event::Grant(_) | Event::Windows(_) => {}
             }
         }
         merged
