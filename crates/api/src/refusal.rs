@@ -128,6 +128,14 @@ fn for_now(why: &Refusal, config: &ApiConfig) -> Problem {
         .with("spendable_here", currency.format(i128::from(*spendable_here)))
         .with("elsewhere", currency.format(i128::from(*elsewhere)))
         .retry_after(RETRY_SOON_MS),
+        Refusal::ReplicationWindow { spendable_here, currency } => unavailable(
+            "replication_window",
+            "too much that was staked or credited here is not known to other regions yet; a smaller stake may pass, or \
+             ask again with the same id"
+                .to_owned(),
+        )
+        .with("spendable_here", currency.format(i128::from(*spendable_here)))
+        .retry_after(RETRY_SOON_MS),
         Refusal::RegionUnreachable { region } => {
             unavailable("region_unreachable", format!("region {region} has to act and cannot be reached; ask again"))
                 .with("region", region.as_str())

@@ -16,6 +16,7 @@ use model::{
     OutcomeKey, OutcomeResult, Posting, ProducerId, ResultRegister, ResultScope, Text, WagerRecord, WagerState,
 };
 
+use crate::ledger::{Announced, Exposure};
 use crate::odds::{RegisterKey, RegisterValue};
 use crate::port::{AccountHead, Durable, LogHead, Meta, SettleCursor, View, Write};
 
@@ -45,6 +46,7 @@ pub fn one_of_each() -> Vec<Write> {
     row.recv.insert(Site { region: 3, incarnation: 2, shard: 1 }, 40);
     let head = LogHead { index: 3, hash: Hash16([1; 16]), digest: Hash16([2; 16]), stopped: Some(Text::new("why")) };
     let odds: Vector = [(site, 9)].into_iter().collect();
+    let exposure = Exposure { currency: gbp(), per_account: Some(5), per_region: None };
     let meta = Meta {
         owner_ms: 1_700_000_000_000,
         hlc: Hlc::new(1_700_000_000_001, 2),
@@ -53,6 +55,7 @@ pub fn one_of_each() -> Vec<Write> {
         ack_floor: 3,
         acquires: 4,
         joined: true,
+        windows: vec![Announced { index: 2, exposures: vec![exposure] }],
     };
     vec![
         Write::Log(site, 3, Bytes::from_static(b"an entry's bytes")),

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use feeds::betfair::McmMessage;
 use model::{Answer, Command, Query, Text, Token};
 
+use crate::ledger::Exposure;
 use crate::port::Write;
 
 /// Time as the driver sees it at one input.
@@ -172,4 +173,6 @@ pub struct Config {
     pub first_start: bool,
     /// Longest silence between two `Have` messages to a peer, ms.
     pub gossip_ms: u64,
+    /// Exposure windows, by currency in ascending order, each at most once; a currency not named has none.
+    pub windows: Vec<Exposure>,
 }

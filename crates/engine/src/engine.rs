@@ -112,6 +112,7 @@ impl Engine {
                     self.ledger.acks.insert(*region, *index);
                 });
                 self.ledger.ack_floor = meta.ack_floor;
+                self.ledger.restore_windows(&meta.windows);
                 self.meta = meta;
             }
             other => self.ledger.restore(other),
@@ -175,6 +176,7 @@ impl Engine {
             ack_floor: self.ledger.ack_floor,
             acquires: self.meta.acquires,
             joined: self.meta.joined,
+            windows: self.ledger.window.announced().to_vec(),
         }
     }
 
@@ -200,6 +202,7 @@ impl Engine {
     fn started<V: View>(&mut self, tx: &mut Tx<'_, V>, boot_nonce: u64) {
         self.boot_nonce = boot_nonce;
         self.refresh_covered();
+        self.find_window(tx);
         let owing: Vec<AccountId> = self.ledger.accounts.keys().cloned().collect();
         owing.iter().for_each(|account| self.ledger.note_debt(account));
         self.time.set_replay(self.plane.clock_ms());
@@ -207,6 +210,7 @@ impl Engine {
         if alone || self.config.first_start {
             self.meta_joined();
         }
+        self.announce_windows(tx);
         if self.meta.joined {
             tx.by = Cause::Peer;
             self.ledger.receive_all(tx);

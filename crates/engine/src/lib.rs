@@ -32,6 +32,7 @@ pub mod port;
 mod query;
 mod replication;
 mod requests;
+mod spend;
 pub mod stats;
 mod time;
 mod tx;

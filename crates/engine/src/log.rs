@@ -10,6 +10,7 @@ use minicbor::encode::{Encoder, Write};
 use minicbor::{Decode, Encode};
 use model::{AccountId, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord, WagerState};
 
+use crate::ledger::Exposure;
 use crate::port::{AccountHead, LogHead};
 
 /// One committed step of one site. Kept and relayed as the bytes received.
@@ -83,6 +84,9 @@ pub enum Event {
     /// An account's home has moved; the rights move with it, in this entry.
     #[n(13)]
     Home(#[n(0)] AccountId, #[n(1)] AccountHead),
+    /// The writer's exposure windows from here on, whole.
+    #[n(7)]
+    Windows(#[n(0)] Vec<Exposure>),
 }
 
 /// A wager record shared between the entry that carries it and the batch that stores it.

@@ -57,6 +57,10 @@ pub(crate) struct Placing {
     wanted: BTreeMap<AccountId, Wanted>,
     /// Answers whose index our prefix has not reached yet.
     cuts: BTreeMap<(Site, u64), BTreeSet<AccountId>>,
+    /// Accounts with wagers that wait for acks.
+    pub(crate) windowed: BTreeSet<AccountId>,
+    /// Requests of other sites that credits booked here will meet once other regions know of them.
+    pub(crate) deferred: BTreeMap<(Site, AccountId), Acquire>,
     /// When the homes of debtors were asked last, steady ms.
     debts_asked_ms: Option<u64>,
 }
@@ -83,6 +87,7 @@ impl Placing {
 enum Look {
     Answered(WagerAnswer),
     Short { missing: u64 },
+    Window,
 }
 
 impl Engine {
@@ -99,6 +104,17 @@ impl Engine {
                         short.push(index);
                     } else {
                         answers.push(Some(self.short_answer(item)));
+                    }
+                }
+                Look::Window => {
+                    let may_wait = wait_ms > 0 && self.placing.jobs.len() < PARKED_MAX && self.acks_come();
+                    if may_wait {
+                        self.await_acks(&item.account);
+                        self.placing.wanted.entry(item.account.clone()).or_default().items.insert((id, index));
+                        answers.push(None);
+                        short.push(index);
+                    } else {
+                        answers.push(Some(self.window_answer(item)));
                     }
                 }
             }
@@ -154,6 +170,10 @@ impl Engine {
                 "has taken more than can be counted; open another account",
             ))),
             Judged::Short { missing } => Look::Short { missing },
+            Judged::Window => {
+                self.stats.windows_bound += 1;
+                Look::Window
+            }
         }
     }
 
@@ -233,6 +253,8 @@ impl Engine {
                 amount
             }
             Granting::Repeat => ask.need,
+            Granting::Later if self.defer(from, ask) => return,
+            Granting::Later => 0,
             Granting::Nothing => 0,
         };
         self.seal(tx);
@@ -319,6 +341,11 @@ impl Engine {
             Look::Answered(answer) => answer,
             Look::Short { .. } if last_look => self.short_answer(&item),
             Look::Short { missing } => return Some(missing),
+            Look::Window if self.acks_come() => {
+                self.await_acks(account);
+                return None;
+            }
+            Look::Window => self.window_answer(&item),
         };
         self.answer_item(tx, account, (id, index), answer);
         None
@@ -361,6 +388,7 @@ impl Engine {
                     let answer = match self.look(tx, item, false) {
                         Look::Answered(answer) => answer,
                         Look::Short { .. } => self.short_answer(item),
+                        Look::Window => self.window_answer(item),
                     };
                     self.answer_item(tx, &item.account, (id, index), answer);
                 }
@@ -369,6 +397,7 @@ impl Engine {
         self.placing.wanted.retain(|_, w| !w.items.is_empty());
         if self.placing.wanted.is_empty() {
             self.placing.cuts.clear();
+            self.placing.windowed.clear();
         }
         let mut again = Vec::new();
         for wanted in self.placing.wanted.values_mut() {

@@ -23,11 +23,17 @@ pub enum Planted {
     ResumeClearsAll,
     /// A grant does not lower what the giver may spend.
     GrantKept,
+    /// The exposure window of an account is not looked at.
+    DropS2,
+    /// Credits are spent and granted before another region knows of them.
+    DropS3,
+    /// The exposure window of the region is not looked at.
+    DropS4,
 }
 
 impl Planted {
     /// All bugs that can be planted.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::AckBeforeSync,
         Self::NotSticky,
         Self::RegrantRepeats,
@@ -36,5 +42,8 @@ impl Planted {
         Self::UptoEarly,
         Self::ResumeClearsAll,
         Self::GrantKept,
+        Self::DropS2,
+        Self::DropS3,
+        Self::DropS4,
     ];
 }

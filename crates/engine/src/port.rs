@@ -12,7 +12,7 @@ use model::{
     AccountId, Currency, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, Text, WagerRecord,
 };
 
-use crate::ledger::Tenure;
+use crate::ledger::{Announced, Tenure};
 use crate::odds::{RegisterKey, RegisterValue};
 
 /// Head of an account: opened by its birth site, moved by its homes.
@@ -70,6 +70,10 @@ pub struct Meta {
     /// Whether this directory may write: all other regions have said `Hello` once, or `--first-start`.
     #[n(6)]
     pub joined: bool,
+    /// Windows in the own log: the newest acknowledged announcement and all later ones.
+    #[n(11)]
+    #[cbor(default)]
+    pub windows: Vec<Announced>,
 }
 
 /// One durable change. A batch of them is written as a whole or not at all.

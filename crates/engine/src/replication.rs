@@ -114,6 +114,7 @@ impl Engine {
             link.pulling = None;
             link.odds.closed();
         }
+        self.forget_deferred(region);
     }
 
     fn hello(&self, heard: bool) -> Hello {
@@ -127,6 +128,7 @@ impl Engine {
             odds: self.plane.vector().clone(),
             stamp_ms: self.steady_ms,
             heard,
+            windows: self.config.windows.clone(),
         }
     }
 
@@ -201,6 +203,7 @@ impl Engine {
             odds: self.known_sites(&hello.odds),
             ..hello.clone()
         };
+        self.check_windows(tx, hello);
         self.check_forks(tx, hello);
         if !hello.heard {
             tx.send(region, Lane::Log, &PeerMessage::Hello(self.hello(true)));
@@ -216,11 +219,12 @@ impl Engine {
         if !repeated {
             self.begin_odds(region, &hello.odds);
         }
-        self.ledger.acked(region, hello.logs.iter().find(|(s, _, _)| *s == self.site).map_or(0, |l| l.1));
         let heard_all = self.links.values().all(|l| l.met);
         if heard_all {
             self.meta_joined();
+            self.announce_windows(tx);
         }
+        self.heard_ack(tx, region, hello.logs.iter().find(|(s, _, _)| *s == self.site).map_or(0, |l| l.1));
         self.pull_gaps(tx, region);
     }
 
@@ -290,7 +294,7 @@ impl Engine {
         }
         have.log = self.known_sites(&have.log);
         have.odds = self.known_sites(&have.odds);
-        self.ledger.acked(region, have.log.get(self.site));
+        self.heard_ack(tx, region, have.log.get(self.site));
         let me = self.site;
         let Some(link) = self.links.get_mut(&region) else { return };
         link.have.join(&have.log);

@@ -45,6 +45,10 @@ pub struct Stats {
     pub homes_asked: u64,
     /// Homes that this site has moved away.
     pub homes_moved: u64,
+    /// Wagers that were short only of their exposure windows when they were looked at.
+    pub windows_bound: u64,
+    /// `Hello`s of peers whose exposure windows differ.
+    pub windows_differ: u64,
     /// Peer frames that could not be read.
     pub frames_refused: u64,
 }

@@ -7,6 +7,8 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use model::{AccountId, Currency, Hash16, ProducerId, Text};
 
+use crate::ledger::Exposure;
+
 /// Protocol version of this build; a peer of another one is refused.
 pub const PROTOCOL: u16 = 1;
 
@@ -100,6 +102,10 @@ pub struct Hello {
     /// Whether the speaker has heard the listener's `Hello` on this link; if not, the listener says it again.
     #[n(8)]
     pub heard: bool,
+    /// Exposure windows of the speaker's topology: a difference is only alarmed.
+    #[n(11)]
+    #[cbor(default)]
+    pub windows: Vec<Exposure>,
 }
 
 /// Consecutive entries, as the bytes received.

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crdt::{Dot, FeedSlot, Hlc, Register, Row, Site, Vector};
+use engine::ledger::Exposure;
 use engine::log::{Cause, Entry, Event, Grant, Settled};
 use engine::odds::{RegisterKey, RegisterValue};
 use engine::port::AccountHead;
@@ -43,6 +44,7 @@ fn entry() -> Entry {
         Event::Account(account(), AccountHead { currency: gbp(), home: HERE, tenure: None }),
         Event::Settled(Settled { id, version: 1, state: WagerState::Won, paid: 1_250 }),
         Event::Grant(Grant { to: THERE, account: account(), amount: 700, request: 9 }),
+        Event::Windows(vec![Exposure { currency: gbp(), per_account: None, per_region: Some(7) }]),
         Event::Row(account(), row),
     ];
     Entry { site: HERE, seq: 7, prev: Hash16([9; 16]), at: Hlc::new(1_795_000_000_000, 1), by: Cause::Client, events }
@@ -70,6 +72,7 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         odds: vector.clone(),
         stamp_ms: 1_234,
         heard: true,
+        windows: vec![Exposure { currency: gbp(), per_account: Some(500_000), per_region: None }],
     };
     let alive = AliveAge { producer: ProducerId::new("betfair").unwrap(), reader: HERE, age_ms: 250 };
     let upto = Upto { vector: vector.clone(), echo_ms: Some(1_000), alive: vec![alive] };

@@ -40,6 +40,13 @@ pub enum Refusal {
         /// For writing both.
         currency: Currency,
     },
+    /// The money is here, but other regions do not know yet of enough that was spent or credited here (503).
+    ReplicationWindow {
+        /// What a wager could take here now, minor units.
+        spendable_here: u64,
+        /// For writing it.
+        currency: Currency,
+    },
     /// The region that has to act cannot be reached (503).
     RegionUnreachable {
         /// Its name.

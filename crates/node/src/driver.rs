@@ -254,6 +254,7 @@ mod tests {
             replay: false,
             first_start: false,
             gossip_ms: 100,
+            windows: Vec::new(),
         };
         let (handle, requests) = NodeHandle::channel(16);
         let (events, reported) = mpsc::channel(16);

@@ -101,6 +101,10 @@ fn export_engine(stats: Stats) {
             feed_messages,
             acquires,
             grants,
+            homes_asked,
+            homes_moved,
+            windows_bound,
+            windows_differ,
             frames_refused,
         ]
     );

@@ -33,6 +33,7 @@ fn config(dir: &Path) -> NodeConfig {
         replay: false,
         first_start: false,
         gossip_ms: 100,
+        windows: Vec::new(),
     };
     NodeConfig { engine, data_dir: dir.to_owned(), store: StoreOptions::default(), net: None, queue_depth_max: 64 }
 }

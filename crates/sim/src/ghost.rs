@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crdt::Site;
+use crdt::{Row, Site};
 use engine::log::{Entry, Event, hash16, sum16};
 use model::{AccountId, Hash16, MintedId, Posting, WagerRecord};
 
@@ -24,6 +24,8 @@ pub(crate) struct Sums {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ghost {
     read: BTreeMap<Site, u64>,
+    /// How far each had been read before the last look.
+    looked: BTreeMap<Site, u64>,
     /// Hash and running digest at every index.
     pub(crate) chain: BTreeMap<(Site, u64), (Hash16, Hash16)>,
     pub(crate) postings: BTreeMap<MintedId, Posting>,
@@ -34,6 +36,10 @@ pub(crate) struct Ghost {
     grants: BTreeSet<(Site, Site, AccountId, u64)>,
     /// Who made each move of a home: a number is used once in the world.
     homes: BTreeMap<(AccountId, u64), Site>,
+    /// Rows at their owners by index, from the newest at or below the floor on.
+    pub(crate) rows: BTreeMap<(Site, AccountId), BTreeMap<u64, Row>>,
+    /// A site's stakes in all accounts by index.
+    pub(crate) stakes: BTreeMap<Site, BTreeMap<u64, u64>>,
 }
 
 impl Ghost {
@@ -41,6 +47,7 @@ impl Ghost {
     pub(crate) fn read(&mut self, site: Site, tables: &Tables) -> Result<Vec<WagerRecord>, Breach> {
         let mut accepted = Vec::new();
         let from = self.read.get(&site).copied().unwrap_or(0) + 1;
+        self.looked.insert(site, from - 1);
         for ((_, index), bytes) in tables.log.range((site, from)..=(site, u64::MAX)) {
             let entry = Entry::decode(bytes).map_err(|e| Breach::new("durable_ack", format!("own entry: {e}")))?;
             let (before, digest) = self.chain.get(&(site, index - 1)).copied().unwrap_or_default();
@@ -66,6 +73,21 @@ impl Ghost {
         self.sums.entry((account.clone(), site)).or_default()
     }
 
+    /// What the last look at a site's log was new of: beyond the first index, up to the second.
+    pub(crate) fn fresh(&self, site: Site) -> (u64, u64) {
+        (self.looked.get(&site).copied().unwrap_or(0), self.length(site))
+    }
+
+    fn note_row(&mut self, site: Site, account: AccountId, row: Row) {
+        let index = self.read.get(&site).copied().unwrap_or(0);
+        let rows = self.rows.entry((site, account)).or_default();
+        let staked = row.stk - rows.last_key_value().map_or(0, |(_, r)| r.stk);
+        rows.insert(index, row);
+        let stakes = self.stakes.entry(site).or_default();
+        let before = stakes.last_key_value().map_or(0, |(_, sum)| *sum);
+        stakes.insert(index, before + staked);
+    }
+
     fn event(&mut self, site: Site, event: Event, accepted: &mut Vec<WagerRecord>) -> Result<(), Breach> {
         match event {
             Event::Account(account, _) => {
@@ -73,13 +95,14 @@ impl Ghost {
                     return Err(Breach::new("one_posting", format!("account {account} was opened twice")));
                 }
             }
-            Event::Row(..) | Event::Result(..) => {}
             Event::Home(account, head) => {
                 if let Some(other) = self.homes.insert((account.clone(), head.epoch()), site) {
                     let text = format!("{other} and {site} both moved the home of {account} as move {}", head.epoch());
                     return Err(Breach::new("one_home", text));
                 }
             }
+            Event::Row(account, row) => self.note_row(site, account, row),
+            Event::Result(..) | Event::Windows(..) => {}
             Event::Posting(posting) => {
                 if self.postings.insert(posting.id, posting.clone()).is_some() {
                     return Err(Breach::new("one_posting", format!("deposit {} was posted twice", posting.id)));

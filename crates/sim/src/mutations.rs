@@ -38,6 +38,13 @@ pub const MUTATIONS: &[Mutation] = &[
     row(Planted::UptoEarly, "say `upto` before its values (4)", &["convergence"], any),
     row(Planted::ResumeClearsAll, "clear a suspension unseen (4)", &["suspension_wins"], any),
     row(Planted::GrantKept, "spend what was granted away (ESCROW 1.3)", &["conservation"], any),
+    row(Planted::DropS2, "spend beyond the account's window (ESCROW 2.4 S2)", &["window"], |o| {
+        (o.exposure_per_account, o.exposure_per_region) = (1_000, 0);
+    }),
+    row(Planted::DropS3, "spend unreplicated credits (3)", &["window"], any),
+    row(Planted::DropS4, "spend beyond the region's window (3, S4)", &["window"], |o| {
+        (o.exposure_per_account, o.exposure_per_region) = (0, 2_000);
+    }),
 ];
 
 /// Shortcuts that show only once a region can be declared lost: named here so that the table stays whole.

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use crdt::Site;
 use engine::commit::Region;
 use engine::door::{Config, Effect, Input, RegionConfig, Request};
+use engine::ledger::Exposure;
 use engine::odds::Plane;
 use engine::planted::Planted;
-use model::{Command, Text, Token};
+use model::{Command, Currency, Text, Token};
 
 use crate::clock::Clock;
 use crate::disk::{CrashPlan, MemoryDisk};
@@ -38,6 +39,14 @@ pub(crate) struct Node {
     planted: Planted,
 }
 
+/// The topology's windows; the only currency of the simulator is GBP.
+fn windows(options: &Options) -> Vec<Exposure> {
+    let some = |window: u64| (window > 0).then_some(window);
+    let (per_account, per_region) = (some(options.exposure_per_account), some(options.exposure_per_region));
+    let currency = Currency::new("GBP").expect("a known code");
+    Vec::from_iter((per_account.or(per_region).is_some()).then_some(Exposure { currency, per_account, per_region }))
+}
+
 /// What a step let out.
 pub(crate) struct Stepped {
     pub(crate) effects: Vec<(Effect, Option<Token>)>,
@@ -57,6 +66,7 @@ impl Node {
             replay: false,
             first_start: options.first_start,
             gossip_ms: options.gossip_ms,
+            windows: windows(options),
         };
         Self {
             region,

@@ -64,6 +64,10 @@ pub struct Options {
     pub wide_outcomes: u64,
     /// Whether one bad entry is slipped into one stream.
     pub poison: bool,
+    /// Exposure window of an account, minor units; 0: none.
+    pub exposure_per_account: u64,
+    /// Exposure window of a region, minor units; 0: none.
+    pub exposure_per_region: u64,
     /// Weights of clients' acts, in the order of `load::Act`.
     pub weights: [u64; 11],
 }
@@ -110,6 +114,8 @@ impl Options {
             two_readers: d.percent(40),
             wide_outcomes: if d.percent(25) { d.between(300, 700) } else { 0 },
             poison: !calm && d.percent(12),
+            exposure_per_account: d.one(&[0, 1_000, 3_000, 20_000]),
+            exposure_per_region: d.one(&[0, 0, 2_000, 40_000]),
             weights,
         }
     }

@@ -67,3 +67,18 @@ fn every_bug_that_can_be_planted_has_its_row() {
         Planted::ALL.iter().filter(|bug| !tests.contains(&format!("caught(Planted::{bug:?})"))).collect();
     assert!(untested.is_empty(), "no test in this file for {untested:?}");
 }
+
+#[test]
+fn an_account_without_a_window_is_caught() {
+    caught(Planted::DropS2);
+}
+
+#[test]
+fn credits_spent_before_others_know_of_them_are_caught() {
+    caught(Planted::DropS3);
+}
+
+#[test]
+fn a_region_without_a_window_is_caught() {
+    caught(Planted::DropS4);
+}

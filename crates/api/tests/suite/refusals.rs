@@ -21,6 +21,7 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, &'static str)> {
             "insufficient_local_funds",
             "same_id",
         ),
+        (Refusal::ReplicationWindow { spendable_here: 150, currency: gbp() }, 503, "replication_window", "same_id"),
         (Refusal::RegionUnreachable { region: text("us") }, 503, "region_unreachable", "same_id"),
         (Refusal::TokenAhead, 503, "token_ahead", "same_id"),
         (Refusal::TokenUnknownSite, 422, "token_unknown_site", "same_id"),

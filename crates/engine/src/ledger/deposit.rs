@@ -59,15 +59,19 @@ impl Ledger {
         row.dep = row.dep.checked_add(amount.minor()).expect("deposits of one account fit 64 bits");
         tx.put(Write::Posting(posting.clone()));
         tx.events.push(Event::Posting(posting.clone()));
-        self.push_home(tx, account, amount.minor());
+        self.credited(account, amount.minor());
+        if self.ack_quorum == 0 {
+            self.push_home(tx, account, amount.minor());
+        }
         Ok(Deposited { posting, replayed: false })
     }
 
-    /// Grants a credit that was booked away from home to the home at once: all rights of an account sit there.
+    /// Grants a credit that was booked away from home to the home as soon as S3 allows, which is once other regions
+    /// know of it: all rights of an account sit there. It takes the place of rights borrowed before, if need be.
     pub(crate) fn push_home<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId, gained: u64) {
         let home = self.account_head(account).map_or(self.site, |h| h.home);
         let room = self.accounts.get(account).and_then(|a| a.rows.get(&self.site)).map_or(0, crdt::Row::room);
-        let amount = gained.min(self.spendable(account)).min(room);
+        let amount = gained.min(self.grantable(account)).min(room);
         if home == self.site || amount == 0 {
             return;
         }

@@ -1,6 +1,6 @@
 //! The operator's view of an account's rights. Reads the ledger; decides nothing.
 
-use model::{AccountId, EscrowView, InFlight, SpendView};
+use model::{AccountId, Currency, EscrowView, InFlight, SpendView};
 
 use super::{Account, Ledger};
 
@@ -18,12 +18,15 @@ impl Ledger {
             moves_ms: head.tenure.as_ref().map_or_else(Vec::new, |t| t.moves_ms.clone()),
             rows: account.rows.iter().map(|(site, row)| (*site, row.clone())).collect(),
             in_flight: account.in_flight(),
-            here: self.spend_view(id),
+            here: self.spend_view(account, head.currency),
         })
     }
 
-    fn spend_view(&self, id: &AccountId) -> SpendView {
-        SpendView { rights: self.spendable(id), account_window: None, replicated: None, region_window: None }
+    fn spend_view(&self, account: &Account, currency: Currency) -> SpendView {
+        let rights = account.free_at(self.site);
+        let (account_window, region_window) = self.window.left(currency, account.unacked);
+        let replicated = Some(rights.saturating_sub(account.unacked.credit));
+        SpendView { rights, account_window, replicated, region_window }
     }
 }
 

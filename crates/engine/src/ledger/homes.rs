@@ -108,7 +108,7 @@ impl Ledger {
         let tenure = Some(Tenure { epoch: epoch + 1, moves_ms });
         let next = AccountHead { currency: head.currency, home: to, tenure };
         let room = known.rows.get(&self.site).map_or(0, Row::room);
-        let amount = self.spendable(account).min(room);
+        let amount = self.grantable(account).min(room);
         if amount > 0 {
             self.give(tx, account, to, amount);
             tx.events.push(Event::Grant(Grant { to, account: account.clone(), amount, request: 0 }));

@@ -64,6 +64,7 @@ impl Ledger {
                     }
                 }
                 Event::Home(id, head) => self.check_home(entry, id, head)?,
+                Event::Windows(_) => {}
                 Event::Result(market, _, register) => {
                     if register.greatest_of(self.site) >= self.next_seq() {
                         return refused(format!("a result of {market} has seen entries that this site never wrote"));
@@ -157,7 +158,8 @@ impl Ledger {
                 Event::Grant(grant) if grant.to == self.site && grant.request == 0 => {
                     pushed.push((&grant.account, grant.amount));
                 }
-                Event::Grant(_) => {}
+                // A site's windows are read in its log when its rights are reclaimed.
+                Event::Grant(_) | Event::Windows(_) => {}
             }
         }
         // What was pushed to a home that has moved meanwhile follows it.

@@ -8,6 +8,8 @@ mod merge;
 mod place;
 mod rights;
 mod settle;
+mod spend;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +20,8 @@ pub(crate) use deposit::Deposited;
 pub use homes::{StakedAt, Tenure};
 pub(crate) use place::{Admitted, Judged};
 pub(crate) use rights::Granting;
+pub(crate) use spend::Paid;
+pub use window::{Announced, Exposure, Unacked, Window};
 
 use crate::log::hash16;
 use crate::planted::Planted;
@@ -33,6 +37,8 @@ pub struct Account {
     pub rows: BTreeMap<Site, Row>,
     /// When a wager was last accepted here. Policy only: not part of the state.
     pub staked: StakedAt,
+    /// What this site has debited and credited beyond the ack floor.
+    pub unacked: Unacked,
 }
 
 /// All money of the cluster as known at one site.
@@ -58,11 +64,13 @@ pub struct Ledger {
     pub ack_quorum: usize,
     /// Highest own index durable in `ack_quorum` other regions.
     pub ack_floor: u64,
+    /// Everything beyond the floor, and the limits in force.
+    pub window: Window,
     pub(crate) planted: Planted,
 }
 
 impl Ledger {
-    pub(crate) const fn new(site: Site, ack_quorum: usize) -> Self {
+    pub(crate) fn new(site: Site, ack_quorum: usize) -> Self {
         Self {
             site,
             accounts: BTreeMap::new(),
@@ -74,6 +82,7 @@ impl Ledger {
             acks: BTreeMap::new(),
             ack_quorum,
             ack_floor: 0,
+            window: Window::default(),
             planted: Planted::Nothing,
         }
     }
@@ -102,11 +111,10 @@ impl Ledger {
         self.logs.keys().rev().find(|s| s.region == region).copied()
     }
 
-    /// What this site may spend of an account now (S1): free rights of its own row, never below zero.
+    /// Free rights of this site's own row (S1), never below zero.
     #[must_use]
-    pub fn spendable(&self, account: &AccountId) -> u64 {
-        let free = self.accounts.get(account).and_then(|a| a.rows.get(&self.site)).map_or(0, Row::free);
-        u64::try_from(free).unwrap_or(0)
+    pub fn free_here(&self, account: &AccountId) -> u64 {
+        self.accounts.get(account).map_or(0, |a| a.free_at(self.site))
     }
 
     /// Free rights known at other sites or in transfer, minor units, never below zero.
@@ -124,12 +132,14 @@ impl Ledger {
         known.rows.entry(self.site).or_default()
     }
 
-    /// Notes an ack of the own log and raises the floor. Acks only rise.
-    pub(crate) fn acked(&mut self, region: u16, index: u64) {
+    /// Notes an ack of the own log and raises the floor. Acks only rise. Returns credits that may now go home.
+    pub(crate) fn acked(&mut self, region: u16, index: u64) -> BTreeMap<AccountId, u64> {
         let index = index.min(self.next_seq() - 1);
         let ack = self.acks.entry(region).or_default();
         *ack = (*ack).max(index);
+        let before = self.ack_floor;
         self.raise_floor();
+        if self.ack_floor > before { self.release() } else { BTreeMap::new() }
     }
 
     /// Recomputes the floor: the `ack_quorum`-th highest ack, or the own index when no other region is asked for.
@@ -181,13 +191,14 @@ impl Ledger {
         let account = self.accounts.get(id)?;
         let head = account.head.as_ref()?;
         let spendable_here = i128::from(self.spendable(id));
-        let elsewhere = i128::from(self.elsewhere(id));
+        // Whoever can wait for rights from home can wait for acks as well.
+        let with_wait = i128::from(self.free_here(id)) + i128::from(self.elsewhere(id));
         Some(AccountView {
             account: id.clone(),
             currency: head.currency,
             balance: account.free_everywhere(),
             spendable_here,
-            spendable_with_wait: spendable_here + if home_reachable { elsewhere } else { 0 },
+            spendable_with_wait: if home_reachable { with_wait } else { spendable_here },
             reserved: account.rows.values().map(Row::reserved).sum(),
             in_transfer: account.in_transfer(),
             debt: account.rows.values().map(Row::debt).sum(),

@@ -1,4 +1,4 @@
-//! Placing a wager: the money guard (S1), run inside the transition, and the record of the decision.
+//! Placing a wager: the money guard (S1 to S4), run inside the transition, and the record of the decision.
 //! Admission has read the odds plane already; nothing of it is read here.
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use model::{
 };
 
 use super::Ledger;
+use super::window::Unacked;
 use crate::log::{Event, SharedWager};
 use crate::port::{View, Write};
 use crate::tx::Tx;
@@ -38,6 +39,8 @@ pub(crate) enum Judged {
     Full,
     /// Not enough rights here; nothing was recorded. `missing` minor units.
     Short { missing: u64 },
+    /// The rights are here, but too much is still unknown to other regions (S2 to S4); nothing was recorded.
+    Window,
 }
 
 impl Ledger {
@@ -52,10 +55,18 @@ impl Ledger {
         let me = self.site;
         if let Some(known) = self.accounts.get_mut(&wager.account)
             && let Some(row) = known.rows.get_mut(&me)
-            && row.free() >= i128::from(stake)
+            && let Some(free) = u64::try_from(row.free()).ok().filter(|free| *free >= stake)
         {
             if stake > row.room() {
                 return Judged::Full;
+            }
+            if self.ack_quorum > 0 {
+                if stake > self.window.room(wager.currency, free, known.unacked, self.planted) {
+                    return Judged::Window;
+                }
+                known.unacked.debit = known.unacked.debit.saturating_add(stake);
+                let index = self.logs.get(&self.site).map_or(0, |h| h.index) + 1;
+                self.window.push(index, &wager.account, wager.currency, Unacked { debit: stake, credit: 0 });
             }
             row.stk = row.stk.checked_add(stake).expect("stakes of one account fit 64 bits");
             assert!(row.free() >= 0, "a stake was taken from rights that are not there");
@@ -66,13 +77,14 @@ impl Ledger {
             }
             return Judged::Decided(self.record(tx, at, wager, Decision::Accepted));
         }
-        let spendable = self.spendable(&wager.account);
+        let free = self.free_here(&wager.account);
         let certain = final_cut || self.nothing_elsewhere(&wager.account);
-        if certain && spendable.saturating_add(self.elsewhere(&wager.account)) < stake {
+        // Credits that no other region knows of are money too: nothing is final because of a window.
+        if certain && free.saturating_add(self.elsewhere(&wager.account)) < stake {
             let problems = vec![Problem { leg: None, code: RejectCode::InsufficientFunds, odds: None }];
             return Judged::Decided(self.record(tx, at, wager, Decision::Rejected(problems)));
         }
-        Judged::Short { missing: stake - spendable }
+        Judged::Short { missing: stake - free }
     }
 
     /// This site is the account's home and knows of no rights anywhere else: what is missing here is missing.

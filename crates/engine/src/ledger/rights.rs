@@ -18,6 +18,8 @@ pub(crate) enum Granting {
     Granted(u64),
     /// Granted before, by the same number: nothing more.
     Repeat,
+    /// Enough may be free once other regions know of credits booked here: to be judged again when the floor rises.
+    Later,
     /// Nothing free here, or held for a bet that waits here.
     Nothing,
 }
@@ -32,8 +34,15 @@ impl Ledger {
             return Granting::Repeat;
         }
         let room = self.accounts.get(&ask.account).and_then(|a| a.rows.get(&self.site)).map_or(0, crdt::Row::room);
-        let amount = ask.want.max(ask.need).min(self.spendable(&ask.account)).min(room);
-        if held || amount == 0 || ask.need == 0 || self.account_head(&ask.account).is_none() {
+        let sure = self.grantable(&ask.account);
+        let amount = ask.want.max(ask.need).min(sure).min(room);
+        if held || ask.need == 0 || self.account_head(&ask.account).is_none() {
+            return Granting::Nothing;
+        }
+        if amount < ask.need && self.free_here(&ask.account) > sure {
+            return Granting::Later;
+        }
+        if amount == 0 {
             return Granting::Nothing;
         }
         if self.planted == Planted::GrantKept {

@@ -85,13 +85,12 @@ impl Ledger {
             row.bur += record.stake.minor();
             assert!(row.reserved() >= 0, "a stake is consumed once");
         }
-        let mut gained = 0;
-        if paid > before {
-            gained = paid - before;
+        let gained = paid.saturating_sub(before);
+        let mut repaid = 0;
+        if gained > 0 {
             row.pay += gained;
-            let repaid = gained.min(u64::try_from(row.debt()).unwrap_or(0));
+            repaid = gained.min(u64::try_from(row.debt()).unwrap_or(0));
             row.dpd += repaid;
-            gained -= repaid;
         } else {
             let back = before - paid;
             let taken = back.min(u64::try_from(row.free()).unwrap_or(0));
@@ -107,7 +106,10 @@ impl Ledger {
         let settled = Settled { id: next.id, version: next.settled_version, state, paid };
         tx.put(Write::Wager(Arc::new(next)));
         tx.events.push(Event::Settled(settled));
-        self.push_home(tx, &record.account, gained);
+        self.credited(&record.account, gained);
+        if self.ack_quorum == 0 {
+            self.push_home(tx, &record.account, gained - repaid);
+        }
         self.note_debt(&record.account);
     }
 }

@@ -135,7 +135,7 @@ impl Region {
         };
         match self.step(|ledger, tx| ledger.place(tx, AT, wager, false)) {
             Judged::Decided(record) => Some(record.is_accepted()),
-            Judged::Full | Judged::Short { .. } => None,
+            Judged::Full | Judged::Window | Judged::Short { .. } => None,
         }
     }
 
@@ -150,7 +150,8 @@ impl Region {
                 amount
             }
             Granting::Repeat => ask.need,
-            Granting::Nothing => 0,
+            // The engine answers later; here nothing hangs on an answer.
+            Granting::Nothing | Granting::Later => 0,
         };
         (granted, self.ledger.next_seq() - 1)
     }

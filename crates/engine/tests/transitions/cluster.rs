@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crdt::{Dot, FeedSlot, Hlc, Register, Row, Site};
 use engine::commit::Region;
 use engine::door::{Config, Effect, FeedLine, Input, Lane, Now, RegionConfig, Request};
+use engine::ledger::Exposure;
 use engine::log::{Cause, Entry, Event};
 use engine::odds::{RegisterKey, RegisterValue};
 use engine::wire::{Entries, PeerMessage};
@@ -31,6 +32,8 @@ type Frame = (u16, u16, Lane, Bytes);
 pub(crate) struct Cluster {
     size: u16,
     pub(crate) replay: bool,
+    /// Exposure windows of every region that starts from now on.
+    pub(crate) windows: Vec<Exposure>,
     regions: BTreeMap<u16, Region<MemStore>>,
     pub(crate) elapsed_ms: u64,
     queue: VecDeque<Frame>,
@@ -64,6 +67,7 @@ impl Cluster {
         let mut c = Self {
             size,
             replay,
+            windows: Vec::new(),
             regions: BTreeMap::new(),
             elapsed_ms: 0,
             queue: VecDeque::new(),
@@ -92,6 +96,7 @@ impl Cluster {
             replay: self.replay,
             first_start: false,
             gossip_ms: 200,
+            windows: self.windows.clone(),
         };
         self.regions.insert(n, Region::open(config, store));
         self.next += 1;

@@ -13,6 +13,7 @@ mod restart;
 mod settlement;
 #[path = "../store/mod.rs"]
 mod store;
+mod window;
 
 #[test]
 fn the_store_of_these_tests_keeps_the_ports_contract() {

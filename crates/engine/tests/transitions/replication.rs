@@ -211,6 +211,7 @@ fn hello(c: &Cluster) -> Hello {
         odds: Vector::default(),
         stamp_ms: 1,
         heard: true,
+        windows: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod one_acceptance;
 pub(crate) mod one_posting;
 pub(crate) mod sticky_answer;
 pub(crate) mod suspension_wins;
+pub(crate) mod window;
 
 use model::WagerRecord;
 
@@ -25,6 +26,7 @@ fn named(invariant: &'static str, result: Result<(), String>) -> Result<(), Brea
 pub(crate) fn after_group(world: &World, region: u16) -> Result<(), Breach> {
     named("no_overdraft", no_overdraft::at(world, region))?;
     named("conservation", conservation::at(world, region))?;
+    named("window", window::at(world, region))?;
     named("durable_ack", durable_ack::shown(world, region))
 }
 

@@ -1,0 +1,62 @@
+//! window: after every debit of a site, its stakes beyond the ack floor stay within the exposure windows, of the account
+//! (S2) and of the region (S4), and nothing is spent or granted of credits beyond the floor (S3): ESCROW.md 2.4,
+//! `D(L) - D(a) <= E` and `D(L) <= C(a) + G`. Read from the true rows; the floor is the one stored with the batch.
+
+use std::collections::BTreeMap;
+
+use crdt::{Row, Site};
+
+use crate::world::World;
+
+/// What one region's own site has committed since the last look.
+pub(crate) fn at(world: &World, region: u16) -> Result<(), String> {
+    let node = world.node(region);
+    let floor = node.disk.tables().meta.as_ref().map_or(0, |m| m.ack_floor);
+    let (looked, length) = world.ghost.fresh(node.site);
+    let limit = |window: u64| if window == 0 { u64::MAX } else { window };
+    for ((_, account), rows) in world.ghost.rows.iter().filter(|((site, _), _)| *site == node.site) {
+        let base = newest(rows, floor).cloned().unwrap_or_default();
+        for (index, row) in rows.range(looked + 1..=length) {
+            let before = newest(rows, index - 1).cloned().unwrap_or_default();
+            let staked = row.stk > before.stk;
+            let exposed = row.stk.saturating_sub(base.stk);
+            if staked && exposed > limit(world.options.exposure_per_account) {
+                return Err(format!("{account} at {region}: stakes of {exposed} at {index} beyond the floor {floor}"));
+            }
+            let (spent, covered) = (debits(row), credits(&base) + total(&row.recv));
+            let granted = row.sent != before.sent;
+            if (staked || granted) && spent > covered {
+                return Err(format!("{account} at {region}: {spent} spent at {index}, {covered} known at {floor}"));
+            }
+        }
+    }
+    regional(world, node.site, floor, looked + 1, limit(world.options.exposure_per_region))
+}
+
+fn regional(world: &World, site: Site, floor: u64, from: u64, limit: u64) -> Result<(), String> {
+    let Some(stakes) = world.ghost.stakes.get(&site) else { return Ok(()) };
+    let sum_at = |index: u64| stakes.range(..=index).next_back().map_or(0, |(_, sum)| *sum);
+    for (index, sum) in stakes.range(from..) {
+        let exposed = sum.saturating_sub(sum_at(floor));
+        if *sum > sum_at(index - 1) && exposed > limit {
+            return Err(format!("site {site}: stakes of {exposed} in all at {index} beyond the floor {floor}"));
+        }
+    }
+    Ok(())
+}
+
+fn newest(rows: &BTreeMap<u64, Row>, index: u64) -> Option<&Row> {
+    rows.range(..=index).next_back().map(|(_, row)| row)
+}
+
+fn debits(row: &Row) -> i128 {
+    [row.wdr, row.stk, row.clw, row.dpd].iter().map(|n| i128::from(*n)).sum::<i128>() + total(&row.sent)
+}
+
+fn credits(row: &Row) -> i128 {
+    [row.dep, row.rel, row.pay].iter().map(|n| i128::from(*n)).sum()
+}
+
+fn total(map: &BTreeMap<Site, u64>) -> i128 {
+    map.values().map(|n| i128::from(*n)).sum()
+}
