@@ -23,11 +23,17 @@ pub enum Planted {
     ResumeClearsAll,
     /// A grant does not lower what the giver may spend.
     GrantKept,
+    /// A giver that is asked again takes the grant back: its answer must have been lost.
+    RefundOnTimeout,
+    /// Grants are applied as increments, also from entries that have come before.
+    IncrementDeltas,
+    /// The money guard sees what was free before its input, not what the input has spent already.
+    GuardWithoutOverlay,
 }
 
 impl Planted {
     /// All bugs that can be planted.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: &'static [Self] = &[
         Self::AckBeforeSync,
         Self::NotSticky,
         Self::RegrantRepeats,
@@ -36,5 +42,8 @@ impl Planted {
         Self::UptoEarly,
         Self::ResumeClearsAll,
         Self::GrantKept,
+        Self::RefundOnTimeout,
+        Self::IncrementDeltas,
+        Self::GuardWithoutOverlay,
     ];
 }

@@ -10,6 +10,7 @@ use model::{AccountId, Amount, MarketKey, MintedId, Posting, WagerRecord, WagerS
 
 use super::Ledger;
 use crate::log::{Entry, EntryError, Event, Settled};
+use crate::planted::Planted;
 use crate::port::{AccountHead, View, Write};
 use crate::tx::Tx;
 
@@ -127,7 +128,7 @@ impl Ledger {
                 Event::Row(id, row) => {
                     self.apply_row(entry.site, id, row);
                     merged.rows.push(id.clone());
-                    if self.receive(tx, entry.site, id) > 0 {
+                    if self.planted != Planted::IncrementDeltas && self.receive(tx, entry.site, id) > 0 {
                         merged.accounts.push(id.clone());
                     }
                 }
@@ -145,7 +146,12 @@ impl Ledger {
                         merged.markets.push(market.clone());
                     }
                 }
-                Event::Grant(_) => {}
+                Event::Grant(grant) => {
+                    if self.planted == Planted::IncrementDeltas && grant.to == self.site {
+                        *self.own_row(tx, &grant.account).recv.entry(entry.site).or_default() += grant.amount;
+                        merged.accounts.push(grant.account.clone());
+                    }
+                }
             }
         }
         merged

@@ -11,6 +11,7 @@ use model::{
 
 use super::Ledger;
 use crate::log::{Event, SharedWager};
+use crate::planted::Planted;
 use crate::port::{View, Write};
 use crate::tx::Tx;
 
@@ -50,14 +51,15 @@ impl Ledger {
         }
         let stake = wager.stake.minor();
         let row = self.accounts.get_mut(&wager.account).and_then(|a| a.rows.get_mut(&self.site));
+        let blind = if self.planted == Planted::GuardWithoutOverlay { spent_here(tx, &wager.account) } else { 0 };
         if let Some(row) = row
-            && row.free() >= i128::from(stake)
+            && row.free() + blind >= i128::from(stake)
         {
             if stake > row.room() {
                 return Judged::Full;
             }
             row.stk = row.stk.checked_add(stake).expect("stakes of one account fit 64 bits");
-            assert!(row.free() >= 0, "a stake was taken from rights that are not there");
+            assert!(row.free() + blind >= 0, "a stake was taken from rights that are not there");
             tx.rows.insert(wager.account.clone());
             return Judged::Decided(self.record(tx, at, wager, Decision::Accepted));
         }
@@ -105,4 +107,13 @@ impl Ledger {
         tx.events.push(Event::Wager(SharedWager(Arc::clone(&record))));
         record
     }
+}
+
+/// Stakes that the entry being built has taken already: what a guard outside the transition would not see.
+fn spent_here<V: View>(tx: &Tx<'_, V>, account: &AccountId) -> i128 {
+    let stakes = tx.events.iter().filter_map(|event| match event {
+        Event::Wager(w) if w.0.is_accepted() && w.0.account == *account => Some(i128::from(w.0.stake.minor())),
+        _ => None,
+    });
+    stakes.sum()
 }
