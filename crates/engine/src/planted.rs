@@ -29,11 +29,17 @@ pub enum Planted {
     DropS3,
     /// The exposure window of the region is not looked at.
     DropS4,
+    /// A giver that is asked again takes the grant back: its answer must have been lost.
+    RefundOnTimeout,
+    /// Grants are applied as increments, also from entries that have come before.
+    IncrementDeltas,
+    /// The money guard sees what was free before its input, not what the input has spent already.
+    GuardWithoutOverlay,
 }
 
 impl Planted {
     /// All bugs that can be planted.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: &'static [Self] = &[
         Self::AckBeforeSync,
         Self::NotSticky,
         Self::RegrantRepeats,
@@ -45,5 +51,8 @@ impl Planted {
         Self::DropS2,
         Self::DropS3,
         Self::DropS4,
+        Self::RefundOnTimeout,
+        Self::IncrementDeltas,
+        Self::GuardWithoutOverlay,
     ];
 }

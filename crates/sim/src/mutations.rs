@@ -45,15 +45,18 @@ pub const MUTATIONS: &[Mutation] = &[
     row(Planted::DropS4, "spend beyond the region's window (3, S4)", &["window"], |o| {
         (o.exposure_per_account, o.exposure_per_region) = (0, 2_000);
     }),
+    row(Planted::RefundOnTimeout, "take back a grant on time-out (3)", &["contained", "conservation"], any),
+    row(Planted::IncrementDeltas, "ship increments (3)", &["no_overdraft"], |o| o.duplicate_ppm = 50_000),
+    row(Planted::GuardWithoutOverlay, "check funds outside `apply` (3)", &["no_overdraft"], any),
 ];
 
 /// Shortcuts that show only once a region can be declared lost: named here so that the table stays whole.
 pub const NOT_YET: &[(&str, &str)] = &[
     ("SealOnlyHeir", "seal only the heir (3)"),
-    ("RefundInFlightOnLoss", "refund a grant in flight to a lost region (ESCROW 1.4 F8)"),
+    ("RefundInFlightOnLoss", "refund a grant in flight on loss (ESCROW 1.4 F8)"),
     ("ReclaimWithoutSuspense", "reclaim a lost region's rights whole (ESCROW 1.4 F7)"),
     ("ResetWithoutGeneration", "reset counters without a generation (ESCROW 1.4 F9)"),
-    ("OffsetCreditHard", "count offset credits as hard money (ESCROW 3): no liability caps yet"),
+    ("OffsetCreditHard", "count offset credits as hard (ESCROW 3)"),
 ];
 
 /// How a bug was caught.

@@ -59,6 +59,21 @@ fn a_grant_that_stays_spendable_is_caught() {
 }
 
 #[test]
+fn a_grant_taken_back_on_time_out_is_caught() {
+    caught(Planted::RefundOnTimeout);
+}
+
+#[test]
+fn increments_instead_of_absolute_rows_are_caught() {
+    caught(Planted::IncrementDeltas);
+}
+
+#[test]
+fn funds_checked_before_the_transition_are_caught() {
+    caught(Planted::GuardWithoutOverlay);
+}
+
+#[test]
 fn every_bug_that_can_be_planted_has_its_row() {
     let missing: Vec<_> = Planted::ALL.iter().filter(|bug| Mutation::of(**bug).is_none()).collect();
     assert!(missing.is_empty(), "no row in sim::mutations for {missing:?}");

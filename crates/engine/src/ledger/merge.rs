@@ -10,6 +10,7 @@ use model::{AccountId, Amount, MarketKey, MintedId, Posting, WagerRecord, WagerS
 
 use super::Ledger;
 use crate::log::{Entry, EntryError, Event, Settled};
+use crate::planted::Planted;
 use crate::port::{AccountHead, View, Write};
 use crate::tx::Tx;
 
@@ -133,7 +134,7 @@ impl Ledger {
                 Event::Row(id, row) => {
                     self.apply_row(entry.site, id, row);
                     merged.rows.push(id.clone());
-                    if self.receive(tx, entry.site, id) > 0 {
+                    if self.planted != Planted::IncrementDeltas && self.receive(tx, entry.site, id) > 0 {
                         merged.accounts.push(id.clone());
                     }
                 }
@@ -154,6 +155,10 @@ impl Ledger {
                 Event::Home(id, head) => {
                     self.set_home(tx, id, head.clone());
                     merged.accounts.push(id.clone());
+                }
+                Event::Grant(grant) if self.planted == Planted::IncrementDeltas && grant.to == self.site => {
+                    *self.own_row(tx, &grant.account).recv.entry(entry.site).or_default() += grant.amount;
+                    merged.accounts.push(grant.account.clone());
                 }
                 Event::Grant(grant) if grant.to == self.site && grant.request == 0 => {
                     pushed.push((&grant.account, grant.amount));

@@ -12,6 +12,7 @@ use model::{
 use super::Ledger;
 use super::window::Unacked;
 use crate::log::{Event, SharedWager};
+use crate::planted::Planted;
 use crate::port::{View, Write};
 use crate::tx::Tx;
 
@@ -53,9 +54,10 @@ impl Ledger {
         }
         let stake = wager.stake.minor();
         let me = self.site;
+        let blind = if self.planted == Planted::GuardWithoutOverlay { spent_here(tx, &wager.account) } else { 0 };
         if let Some(known) = self.accounts.get_mut(&wager.account)
             && let Some(row) = known.rows.get_mut(&me)
-            && let Some(free) = u64::try_from(row.free()).ok().filter(|free| *free >= stake)
+            && let Some(free) = u64::try_from(row.free() + blind).ok().filter(|free| *free >= stake)
         {
             if stake > row.room() {
                 return Judged::Full;
@@ -69,7 +71,7 @@ impl Ledger {
                 self.window.push(index, &wager.account, wager.currency, Unacked { debit: stake, credit: 0 });
             }
             row.stk = row.stk.checked_add(stake).expect("stakes of one account fit 64 bits");
-            assert!(row.free() >= 0, "a stake was taken from rights that are not there");
+            assert!(row.free() + blind >= 0, "a stake was taken from rights that are not there");
             tx.rows.insert(wager.account.clone());
             let away = known.head.as_ref().is_some_and(|h| h.home != me);
             if known.note_stake(at) && away {
@@ -122,4 +124,13 @@ impl Ledger {
         tx.events.push(Event::Wager(SharedWager(Arc::clone(&record))));
         record
     }
+}
+
+/// Stakes that the entry being built has taken already: what a guard outside the transition would not see.
+fn spent_here<V: View>(tx: &Tx<'_, V>, account: &AccountId) -> i128 {
+    let stakes = tx.events.iter().filter_map(|event| match event {
+        Event::Wager(w) if w.0.is_accepted() && w.0.account == *account => Some(i128::from(w.0.stake.minor())),
+        _ => None,
+    });
+    stakes.sum()
 }

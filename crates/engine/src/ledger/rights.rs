@@ -31,6 +31,10 @@ impl Ledger {
         let key = (to, ask.account.clone());
         let seen = self.granted.get(&key).copied().unwrap_or(0);
         if ask.n <= seen && self.planted != Planted::RegrantRepeats {
+            if self.planted == Planted::RefundOnTimeout {
+                let sent = self.own_row(tx, &ask.account).sent.entry(to).or_default();
+                *sent = sent.saturating_sub(ask.need);
+            }
             return Granting::Repeat;
         }
         let room = self.accounts.get(&ask.account).and_then(|a| a.rows.get(&self.site)).map_or(0, crdt::Row::room);

@@ -42,6 +42,8 @@ struct Bounds {
     log_max: u64,
     /// Whether acks are steps of their own.
     acks: bool,
+    /// Whether entries that have come before are applied again: the control of planted increments.
+    repeats: bool,
     planted: Planted,
     /// Reachability that the bounds must show.
     sometimes: &'static [&'static str],
@@ -74,6 +76,8 @@ enum Action {
     Answer(usize, usize, u64),
     /// An entry arrives: (from, to, index).
     Entry(usize, usize, u64),
+    /// The newest entry comes once more and nothing tells repeats apart: (from, to).
+    Again(usize, usize),
     /// (holder, writer).
     Ack(usize, usize),
     Result,
@@ -153,6 +157,12 @@ impl World {
                 let bytes = writer.disk.log.get(place).expect("offered from the log");
                 self.change(to).apply(writer.site(), seq, bytes);
             }
+            Action::Again(from, to) => {
+                let writer = Arc::clone(self.regions.get(from).expect("offered from the world"));
+                let index = self.region(to).ledger.head(writer.site()).index;
+                let place = usize::try_from(index).expect("logs are short") - 1;
+                self.change(to).apply_again(writer.disk.log.get(place).expect("offered from the log"));
+            }
             Action::Ack(holder, writer) => {
                 let (region, index) = {
                     let holds = self.region(holder);
@@ -207,6 +217,9 @@ impl World {
                 let ahead = if bounds.planted == Planted::GapApplied { last } else { last.min(head.index + 1) };
                 if head.stopped.is_none() {
                     offers.extend((head.index + 1..=ahead).map(|seq| Action::Entry(from, to, seq)));
+                }
+                if bounds.repeats && head.index > 0 {
+                    offers.push(Action::Again(from, to));
                 }
                 if bounds.acks && head.index > writer.ledger.acks.get(&reader.site().region).copied().unwrap_or(0) {
                     offers.push(Action::Ack(to, from));

@@ -20,6 +20,7 @@ const BORROW: Bounds = Bounds {
     results: &[],
     log_max: 4,
     acks: false,
+    repeats: false,
     planted: Planted::Nothing,
     sometimes: &[
         "a bet accepted from borrowed rights",
@@ -39,6 +40,7 @@ const SETTLE: Bounds = Bounds {
     results: &[OutcomeResult::Won, OutcomeResult::Lost],
     log_max: 6,
     acks: false,
+    repeats: false,
     planted: Planted::Nothing,
     sometimes: &[
         "a bet accepted from borrowed rights",
@@ -100,6 +102,20 @@ fn planted_bugs_of_the_ledger_have_counterexamples() {
     caught(Planted::GrantKept, "P2 conservation");
     caught(Planted::GrantFromReply, "P10 grants in-stream");
     caught(Planted::NotSticky, "P9 sticky");
+    caught(Planted::RefundOnTimeout, "P17 monotone rows");
+}
+
+/// The bug and its control: repeats harm increments, and absolute rows in no order at all.
+#[test]
+fn repeats_harm_increments_and_not_absolute_rows() {
+    explore(Bounds { name: "repeats", repeats: true, ..BORROW });
+    let planted = Planted::IncrementDeltas;
+    caught(&Bounds { repeats: true, planted, sometimes: &[], ..BORROW }, "P3 rights conservation");
+}
+
+#[test]
+fn entries_applied_across_a_gap_have_a_counterexample() {
+    caught(&Bounds { planted: Planted::GapApplied, sometimes: &[], ..SETTLE }, "P15 single writer");
 }
 
 /// The larger bounds of `make model`.
@@ -122,7 +138,15 @@ mod large {
 
     #[test]
     fn floors_rise_in_every_order() {
-        explore(Bounds { name: "acks", acks: true, ..BORROW });
+        explore(Bounds {
+            name: "acks",
+            deposits: &[(0, 2)],
+            wagers: &[(1, 1)],
+            asks: &[(1, 0, 1, 2)],
+            acks: true,
+            sometimes: &["a bet accepted from borrowed rights", "all rights have moved", "all regions level"],
+            ..BORROW
+        });
     }
 
     #[test]
