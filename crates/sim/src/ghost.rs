@@ -73,9 +73,9 @@ impl Ghost {
         self.sums.entry((account.clone(), site)).or_default()
     }
 
-    /// What the last look at a site's log was new of: beyond the first index, up to the second.
-    pub(crate) fn fresh(&self, site: Site) -> (u64, u64) {
-        (self.looked.get(&site).copied().unwrap_or(0), self.length(site))
+    /// How far a site's log had been read before the last look at it.
+    pub(crate) fn looked(&self, site: Site) -> u64 {
+        self.looked.get(&site).copied().unwrap_or(0)
     }
 
     fn note_row(&mut self, site: Site, account: AccountId, row: Row) {

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use api::ApiConfig;
 use engine::door;
-use model::Text;
+use engine::ledger::Exposure;
+use model::{Amount, Currency, MoneyError, Text};
 use net::{PeerConfig, Timing, check_name};
 use node::NodeConfig;
 use store::StoreOptions;
 
-use super::files::{GossipTable, LimitsTable, RegionEntry, RegionFile, TopologyFile};
+use super::files::{GossipTable, LimitsTable, RegionEntry, RegionFile, TopologyFile, WindowTable};
 use super::source::{ConfigError, Source};
 
 /// What the command line may say otherwise.
@@ -99,6 +100,7 @@ pub(crate) fn load_topology(path: &Path) -> Result<Topology, ConfigError> {
     }
     within(&source, "freshness_ms", file.freshness_ms, 100..=3_600_000)?;
     within(&source, "gossip_ms", file.gossip_ms, 10..=10_000)?;
+    exposures(&file).map_err(|(key, why)| source.at(&key, why))?;
     let others = file.regions.len() - 1;
     if let Some(quorum) = file.ack_quorum
         && (quorum > others || (quorum == 0 && others > 0))
@@ -159,6 +161,26 @@ pub(crate) fn load(path: &Path, overrides: &Overrides) -> Result<Setting, Config
     Ok(Setting { name: file.region, node, api, listen_http })
 }
 
+/// The exposure windows, in the engine's order; or the key that is wrong, and why.
+fn exposures(file: &TopologyFile) -> Result<Vec<Exposure>, (String, String)> {
+    let one = |(code, table): (&String, &WindowTable)| {
+        let fault = |key: String| move |e: MoneyError| (key, e.to_string());
+        let currency = Currency::new(code).map_err(fault(format!("windows.{code}")))?;
+        let window = |name: &str, text: &Option<String>| {
+            let amount = |text: &String| Amount::parse(text, currency).map(Amount::minor);
+            text.as_ref().map(amount).transpose().map_err(fault(format!("windows.{code}.{name}")))
+        };
+        Ok(Exposure {
+            currency,
+            per_account: window("exposure_per_account", &table.exposure_per_account)?,
+            per_region: window("exposure_per_region", &table.exposure_per_region)?,
+        })
+    };
+    let mut all = file.windows.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+    all.sort_unstable();
+    Ok(all)
+}
+
 fn engine_config(topology: &Topology, own: &RegionEntry, overrides: &Overrides) -> door::Config {
     let regions = topology.regions().map(|(number, name)| door::RegionConfig { number, name: Text::new(name) });
     door::Config {
@@ -171,6 +193,7 @@ fn engine_config(topology: &Topology, own: &RegionEntry, overrides: &Overrides) 
         replay: overrides.replay,
         first_start: overrides.first_start,
         gossip_ms: topology.file.gossip_ms,
+        windows: exposures(&topology.file).expect("checked when the topology was read"),
     }
 }
 

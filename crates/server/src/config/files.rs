@@ -1,6 +1,7 @@
 //! The keys of the two configuration files, with their defaults. `schemas/region.schema.json` is generated from here.
 //! Decides nothing about whether values fit together.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -25,6 +26,22 @@ pub(crate) struct TopologyFile {
     pub(crate) gossip_ms: u64,
     /// All regions.
     pub(crate) regions: Vec<RegionEntry>,
+    /// Exposure windows by currency code: what a region may take in stakes that no other region knows of yet. No
+    /// default crosses currencies: one that is not named here has no window.
+    #[serde(default)]
+    pub(crate) windows: BTreeMap<String, WindowTable>,
+}
+
+/// The exposure windows of one currency, `[windows.GBP]`. One that is absent is unlimited.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WindowTable {
+    /// Of one account, in this currency, such as `"500.00"`. No single stake can be greater.
+    #[serde(default)]
+    pub(crate) exposure_per_account: Option<String>,
+    /// Of all accounts of a region together, such as `"250000.00"`.
+    #[serde(default)]
+    pub(crate) exposure_per_region: Option<String>,
 }
 
 /// One region of the topology.

@@ -182,6 +182,18 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "topology.toml",
+        "exposure_per_account = \"100000.00\"",
+        "exposure_per_account = \"5000.001\"",
+        "topology.toml:31: windows.GBP.exposure_per_account: has more decimal places than the currency",
+    ),
+    (
+        "topology.toml",
+        "[windows.GBP]",
+        "[windows.gbp]",
+        "topology.toml:30: windows.gbp: is not a known ISO 4217 currency code",
+    ),
+    (
+        "topology.toml",
         "number = 2",
         "nubmer = 2",
         "topology.toml:16: regions[1].nubmer: unknown field `nubmer`, expected one of `number`, `name`, `gossip`, `http`",

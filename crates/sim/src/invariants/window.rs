@@ -12,11 +12,11 @@ use crate::world::World;
 pub(crate) fn at(world: &World, region: u16) -> Result<(), String> {
     let node = world.node(region);
     let floor = node.disk.tables().meta.as_ref().map_or(0, |m| m.ack_floor);
-    let (looked, length) = world.ghost.fresh(node.site);
+    let looked = world.ghost.looked(node.site);
     let limit = |window: u64| if window == 0 { u64::MAX } else { window };
     for ((_, account), rows) in world.ghost.rows.iter().filter(|((site, _), _)| *site == node.site) {
         let base = newest(rows, floor).cloned().unwrap_or_default();
-        for (index, row) in rows.range(looked + 1..=length) {
+        for (index, row) in rows.range(looked + 1..) {
             let before = newest(rows, index - 1).cloned().unwrap_or_default();
             let staked = row.stk > before.stk;
             let exposed = row.stk.saturating_sub(base.stk);
