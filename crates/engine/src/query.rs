@@ -111,7 +111,7 @@ impl Engine {
             name: self.region_name(*region).cloned().unwrap_or_else(|| Text::new("")),
             connected: link.linked(),
             site: link.site,
-            acked: self.ledger.acks.get(region).copied().unwrap_or(0),
+            acked: link.site.and_then(|site| self.ledger.acks.get(&site)).copied().unwrap_or(0),
             odds_dirty: link.odds.waiting(),
         };
         ReplicationView {

@@ -43,4 +43,6 @@ pub struct Stats {
     pub grants: u64,
     /// Peer frames that could not be read.
     pub frames_refused: u64,
+    /// 1 once this process has found itself in quarantine.
+    pub quarantines: u64,
 }

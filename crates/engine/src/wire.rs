@@ -58,6 +58,13 @@ pub enum PeerMessage {
         #[n(1)]
         currency: Currency,
     },
+    /// Two running processes have said `Hello` as this site by turns.
+    #[n(14)]
+    Twins {
+        /// The site concerned: the listener's own.
+        #[n(0)]
+        site: Site,
+    },
 }
 
 /// Who a region is and what it knows.
@@ -90,6 +97,10 @@ pub struct Hello {
     /// Whether the speaker has heard the listener's `Hello` on this link; if not, the listener says it again.
     #[n(8)]
     pub heard: bool,
+    /// The speaker is in quarantine: what it acknowledges does not count.
+    #[n(9)]
+    #[cbor(default)]
+    pub quarantined: bool,
 }
 
 /// Consecutive entries, as the bytes received.
@@ -121,6 +132,14 @@ pub struct Have {
     /// Regions it is linked with itself: what comes from the others, it needs relayed.
     #[n(3)]
     pub linked: Vec<u16>,
+    /// What each site that the speaker is linked with said last that it holds: acks for those who cannot hear it.
+    #[n(9)]
+    #[cbor(default)]
+    pub acks: Vec<(Site, Vector)>,
+    /// The speaker is in quarantine: what it acknowledges does not count.
+    #[n(10)]
+    #[cbor(default)]
+    pub quarantined: bool,
 }
 
 /// A request for rights.

@@ -102,6 +102,7 @@ fn export_engine(stats: Stats) {
             acquires,
             grants,
             frames_refused,
+            quarantines,
         ]
     );
 }

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod foreign;
+mod identity;
 mod money;
 mod odds;
 mod replication;

@@ -170,6 +170,14 @@ impl Cluster {
         self.until_health(n, |ready| ready["money"]["ready"] == true).await;
     }
 
+    /// Waits until a region says that it is in quarantine, for everything that writes; gives the reason.
+    pub(crate) async fn quarantined(&mut self, n: usize) -> String {
+        let closed = |ready: &Value| ready["money"]["why"].as_str().is_some_and(|why| why.starts_with("quarantine"));
+        self.until_health(n, |ready| ready["ready"] == false && ready["odds"]["ready"] == false && closed(ready)).await;
+        let ready = self.nodes[n].client.send(Call::get("/health/ready")).await.expect(&[503]).json();
+        ready["money"]["why"].as_str().unwrap().to_owned()
+    }
+
     async fn until_health(&mut self, n: usize, good: impl Fn(&Value) -> bool) {
         let until = Instant::now() + READY_MAX;
         let node = &mut self.nodes[n];

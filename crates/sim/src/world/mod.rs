@@ -379,8 +379,8 @@ impl World {
             match effect {
                 Effect::Reply { id, answer } => self.reply(region, id, &answer, &token.unwrap_or_default())?,
                 Effect::Send { region: to, lane, frame } => self.send((region, to), lane, &frame),
-                Effect::Stop { why } => {
-                    return Err(Breach::new("durable_ack", format!("region {region} stopped: {why}")));
+                Effect::Quarantine { why } => {
+                    return Err(Breach::new("durable_ack", format!("region {region} has forgotten something: {why}")));
                 }
                 Effect::Alarm { code, detail } => self.alarm(region, code, &detail)?,
             }
