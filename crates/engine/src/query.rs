@@ -29,6 +29,10 @@ impl Engine {
             Query::Replication => Answer::Replication(self.view_replication()),
             Query::Digest => Answer::Digest(self.view_digest()),
             Query::Clock => Answer::Clock(self.clock_view()),
+            Query::Mint => match self.not_ready() {
+                Some(refusal) => Answer::Refused(refusal),
+                None => Answer::Clock(self.clock_view()),
+            },
             Query::Ready => Answer::Ready(self.view_ready()),
         }
     }

@@ -64,8 +64,19 @@ pub struct Options {
     pub wide_outcomes: u64,
     /// Whether one bad entry is slipped into one stream.
     pub poison: bool,
+    /// Which disk one machine starts on when all is over, if not on its own.
+    pub old_disk: Option<OldDisk>,
     /// Weights of clients' acts, in the order of `load::Act`.
     pub weights: [u64; 11],
+}
+
+/// A disk that is not the newest of its machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OldDisk {
+    /// An empty one.
+    Wiped,
+    /// A copy made while there was load.
+    Copy,
 }
 
 impl Options {
@@ -110,6 +121,7 @@ impl Options {
             two_readers: d.percent(40),
             wide_outcomes: if d.percent(25) { d.between(300, 700) } else { 0 },
             poison: !calm && d.percent(12),
+            old_disk: d.one(&[None, None, None, Some(OldDisk::Wiped), Some(OldDisk::Copy)]),
             weights,
         }
     }

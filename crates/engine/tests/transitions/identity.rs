@@ -34,6 +34,8 @@ fn assert_read_only(c: &mut Cluster, n: u16) {
         let Answer::Refused(Refusal::NotReady { why }) = &answer else { panic!("{command:?}: {answer:?}") };
         assert!(why.as_str().starts_with("quarantine") && why.as_str().contains("--incarnation 2"), "{why}");
     }
+    let minted = c.query(n, Query::Mint);
+    assert!(matches!(minted, Answer::Refused(Refusal::NotReady { .. })), "no id: {minted:?}");
     let Answer::Ready(ready) = c.query(n, Query::Ready) else { panic!() };
     assert!(ready.money.is_some_and(|w| w.as_str().starts_with("quarantine")) && ready.odds.is_some());
     c.pass(3_000);
