@@ -120,8 +120,8 @@ pub enum Effect {
         /// The frame.
         frame: Bytes,
     },
-    /// The node must stop; the reason is its last line.
-    Stop {
+    /// This site is in quarantine, now or still: an operator must know at once. The node goes on serving reads.
+    Quarantine {
         /// Why, and what a person can do.
         why: String,
     },

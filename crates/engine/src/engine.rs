@@ -8,7 +8,7 @@ use crdt::Site;
 use feeds::betfair::registers::Summary;
 use model::{AccountId, Refusal, Text, Token};
 
-use crate::door::{Config, Effect, Input, Now, Output};
+use crate::door::{Config, Input, Now, Output};
 use crate::early::Early;
 use crate::ledger::Ledger;
 use crate::log::{Cause, Entry, Event};
@@ -39,7 +39,6 @@ pub struct Engine {
     pub(crate) meta: Meta,
     pub(crate) boot_nonce: u64,
     pub(crate) steady_ms: u64,
-    pub(crate) halted: Option<Text>,
     /// Own entries of this group, for peers: (index, bytes).
     outbox: Vec<(u64, Bytes)>,
     /// State changed by this group and not yet in its batch.
@@ -49,7 +48,7 @@ pub struct Engine {
     /// Something has become known since waiting requests were looked at last.
     pub(crate) progressed: bool,
     /// Something of this group must be durable together with `Meta`.
-    save_meta: bool,
+    pub(crate) save_meta: bool,
     pub(crate) planted: Planted,
 }
 
@@ -82,7 +81,6 @@ impl Engine {
             meta: Meta::default(),
             boot_nonce: 0,
             steady_ms: 0,
-            halted: None,
             outbox: Vec::new(),
             unsaved: Unsaved::default(),
             save_meta: false,
@@ -108,9 +106,9 @@ impl Engine {
             Write::Meta(meta) => {
                 self.time.restore(meta.owner_ms, meta.hlc);
                 self.plane.vector_mut().join(&meta.odds);
-                meta.acks.iter().for_each(|(region, index)| {
-                    self.ledger.acks.insert(*region, *index);
-                });
+                self.ledger.acks = meta.acks.iter().copied().collect();
+                self.ledger.lost = meta.lost.iter().copied().collect();
+                self.ledger.read_only = meta.quarantine.is_some();
                 self.ledger.ack_floor = meta.ack_floor;
                 self.ledger.restore_windows(&meta.windows);
                 self.meta = meta;
@@ -160,6 +158,7 @@ impl Engine {
             || !batch.is_empty()
             || meta.odds != self.meta.odds
             || meta.joined != self.meta.joined
+            || meta.lost != self.meta.lost
         {
             batch.push(Write::Meta(meta.clone()));
             self.meta = meta;
@@ -172,11 +171,13 @@ impl Engine {
             owner_ms: self.time.owner_ms(),
             hlc: self.time.hlc,
             odds: self.plane.vector().clone(),
-            acks: self.ledger.acks.iter().map(|(r, n)| (*r, *n)).collect(),
+            acks: self.ledger.acks.iter().map(|(s, n)| (*s, *n)).collect(),
+            lost: self.ledger.lost.iter().copied().collect(),
             ack_floor: self.ledger.ack_floor,
             acquires: self.meta.acquires,
             joined: self.meta.joined,
             windows: self.ledger.window.announced().to_vec(),
+            quarantine: self.meta.quarantine.clone(),
         }
     }
 
@@ -201,6 +202,7 @@ impl Engine {
 
     fn started<V: View>(&mut self, tx: &mut Tx<'_, V>, boot_nonce: u64) {
         self.boot_nonce = boot_nonce;
+        self.tell_quarantine(tx);
         self.refresh_covered();
         self.find_window(tx);
         let owing: Vec<AccountId> = self.ledger.accounts.keys().cloned().collect();
@@ -226,7 +228,7 @@ impl Engine {
 
     /// Why this node may not write; `None` when it may.
     pub(crate) fn not_ready(&self) -> Option<Refusal> {
-        if let Some(why) = &self.halted {
+        if let Some(why) = &self.meta.quarantine {
             return Some(Refusal::NotReady { why: why.clone() });
         }
         let why = "a new data directory waits until every other region has answered Hello (or use --first-start)";
@@ -238,6 +240,7 @@ impl Engine {
         if tx.events.is_empty() && tx.rows.is_empty() {
             return;
         }
+        assert!(!self.ledger.read_only, "a site in quarantine writes no entry");
         let head = self.ledger.head(self.site);
         let mut events = std::mem::take(&mut tx.events);
         for account in std::mem::take(&mut tx.rows) {
@@ -265,6 +268,7 @@ impl Engine {
 
     /// Writes to an odds register under this site's next dot. `false` when it said nothing newer.
     pub(crate) fn write_odds(&mut self, key: RegisterKey, write: AnyWrite) -> bool {
+        assert!(!self.ledger.read_only, "a site in quarantine writes no odds");
         let at = self.time.stamp();
         let changed = self.plane.write(&key, at, write);
         if changed {
@@ -314,14 +318,14 @@ impl Engine {
     /// The steady time at which the engine wants a [`Input::Tick`] if nothing else happens, ms.
     #[must_use]
     pub fn deadline_ms(&self) -> Option<u64> {
-        if !self.ledger.settling.is_empty() && self.halted.is_none() {
+        if !self.ledger.settling.is_empty() && !self.ledger.read_only {
             return Some(self.steady_ms);
         }
         if self.progressed && self.parked.len() > 0 {
             return Some(self.steady_ms);
         }
         let links = self.links.values().filter_map(Link::due_ms);
-        let debts = (!self.ledger.debtors.is_empty()).then(|| self.placing.debts_due_ms());
+        let debts = (!self.ledger.debtors.is_empty() && !self.ledger.read_only).then(|| self.placing.debts_due_ms());
         links
             .chain(debts)
             .chain(self.parked.deadline_ms())
@@ -371,13 +375,5 @@ impl Engine {
     pub fn plant(&mut self, bug: Planted) {
         self.planted = bug;
         self.ledger.planted = bug;
-    }
-
-    /// Stops taking requests and asks the driver to stop the process.
-    pub(crate) fn halt<V: View>(&mut self, tx: &mut Tx<'_, V>, why: String) {
-        if self.halted.is_none() {
-            self.halted = Some(Text::new(&why));
-            tx.effect(Effect::Stop { why });
-        }
     }
 }

@@ -17,6 +17,7 @@ mod early;
 mod engine;
 mod feed;
 mod homes;
+mod identity;
 pub mod ledger;
 pub mod log;
 #[cfg(test)]

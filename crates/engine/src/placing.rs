@@ -77,6 +77,11 @@ impl Placing {
         self.wanted.contains_key(account)
     }
 
+    /// What waits is answered at the next tick: no rights will come.
+    pub(crate) fn give_up(&mut self) {
+        self.jobs.values_mut().for_each(|job| job.deadline_ms = 0);
+    }
+
     /// When homes may be asked for debts again, steady ms.
     pub(crate) fn debts_due_ms(&self) -> u64 {
         self.debts_asked_ms.map_or(0, |t| t + ACQUIRE_AGAIN_MS)
@@ -128,6 +133,10 @@ impl Engine {
 
     /// One look at a wager: decided before, refused, decided now, or short of rights.
     fn look<V: View>(&mut self, tx: &mut Tx<'_, V>, item: &WagerRequest, final_cut: bool) -> Look {
+        if let Some(refusal) = self.not_ready() {
+            // It waited for rights when quarantine began.
+            return Look::Answered(WagerAnswer::Refused(refusal));
+        }
         if let Err(refusal) = self.check_origin(item.id) {
             return Look::Answered(WagerAnswer::Refused(refusal));
         }

@@ -35,6 +35,8 @@ pub enum Planted {
     IncrementDeltas,
     /// The money guard sees what was free before its input, not what the input has spent already.
     GuardWithoutOverlay,
+    /// A directory that peers know more of goes on writing.
+    ResumeOldDirectory,
 }
 
 impl Planted {
@@ -54,5 +56,6 @@ impl Planted {
         Self::RefundOnTimeout,
         Self::IncrementDeltas,
         Self::GuardWithoutOverlay,
+        Self::ResumeOldDirectory,
     ];
 }

@@ -58,9 +58,6 @@ pub struct Meta {
     /// Odds-plane vector, own component included.
     #[n(2)]
     pub odds: Vector,
-    /// Per region number, how much of the own log it has acknowledged.
-    #[n(3)]
-    pub acks: Vec<(u16, u64)>,
     /// Ack floor used by the last batch.
     #[n(4)]
     pub ack_floor: u64,
@@ -74,6 +71,18 @@ pub struct Meta {
     #[n(11)]
     #[cbor(default)]
     pub windows: Vec<Announced>,
+    /// How much of the own log each other site has acknowledged. (Number 3 held them by region: who acknowledged was
+    /// not told from its later incarnations, so those are heard anew.)
+    #[n(7)]
+    #[cbor(default)]
+    pub acks: Vec<(Site, u64)>,
+    /// Sites whose acks count no more, for good.
+    #[n(8)]
+    #[cbor(default)]
+    pub lost: Vec<Site>,
+    /// Why this directory must never write again under its incarnation.
+    #[n(9)]
+    pub quarantine: Option<Text>,
 }
 
 /// One durable change. A batch of them is written as a whole or not at all.

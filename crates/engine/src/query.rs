@@ -33,6 +33,10 @@ impl Engine {
             },
             Query::Digest => Answer::Digest(self.view_digest()),
             Query::Clock => Answer::Clock(self.clock_view()),
+            Query::Mint => match self.not_ready() {
+                Some(refusal) => Answer::Refused(refusal),
+                None => Answer::Clock(self.clock_view()),
+            },
             Query::Ready => Answer::Ready(self.view_ready()),
         }
     }
@@ -115,7 +119,7 @@ impl Engine {
             name: self.region_name(*region).cloned().unwrap_or_else(|| Text::new("")),
             connected: link.linked(),
             site: link.site,
-            acked: self.ledger.acks.get(region).copied().unwrap_or(0),
+            acked: link.site.and_then(|site| self.ledger.acks.get(&site)).copied().unwrap_or(0),
             odds_dirty: link.odds.waiting(),
         };
         ReplicationView {

@@ -11,6 +11,7 @@ use model::limits::{ACCOUNTS_MAX, FRAME_BYTES_MAX, PEER_AHEAD_MS_MAX, PULL_BYTES
 
 use crate::door::{Effect, Lane, RegionConfig};
 use crate::engine::Engine;
+use crate::identity::Nonces;
 use crate::log::{Cause, Entry, EntryError, Event, hash16};
 use crate::odds::{OddsLink, RegisterKey};
 use crate::planted::Planted;
@@ -34,6 +35,9 @@ pub(crate) struct Link {
     pub(crate) site: Option<Site>,
     /// What it says it holds of every log.
     pub(crate) have: Vector,
+    /// What it said itself, last, that is durable there.
+    said: Vector,
+    nonces: Nonces,
     /// It has said an acceptable `Hello` since this process started.
     met: bool,
     /// Next own entry to push; behind it the peer pulls.
@@ -57,6 +61,8 @@ impl Link {
             up: false,
             site: None,
             have: Vector::default(),
+            said: Vector::default(),
+            nonces: Nonces::default(),
             met: false,
             pulled: None,
             push_from: 0,
@@ -117,6 +123,22 @@ impl Engine {
         self.forget_deferred(region);
     }
 
+    /// Whether others' logs may be taken in: a new directory waits, for what they bring is answered with own entries;
+    /// in quarantine there are none.
+    const fn may_learn(&self) -> bool {
+        self.meta.joined || self.ledger.read_only
+    }
+
+    /// What other sites say they hold of this log, from one who hears them. A site that is heard here speaks for itself.
+    fn relayed_acks(&mut self, speaker: Site, acks: &[(Site, Vector)]) {
+        for (site, said) in acks {
+            let third = site.region != speaker.region && site.region != self.site.region && self.is_known(*site);
+            if third && !self.is_linked(site.region) {
+                self.ledger.acked(*site, said.get(self.site));
+            }
+        }
+    }
+
     fn hello(&self, heard: bool) -> Hello {
         Hello {
             cluster: self.config.cluster.clone(),
@@ -129,12 +151,13 @@ impl Engine {
             stamp_ms: self.steady_ms,
             heard,
             windows: self.config.windows.clone(),
+            quarantined: self.ledger.read_only,
         }
     }
 
     /// A frame from a peer whose certificate says `region`.
     pub(crate) fn peer<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, lane: Lane, frame: &Bytes) {
-        if self.halted.is_some() || !self.links.get(&region).is_some_and(|l| l.up) {
+        if !self.links.get(&region).is_some_and(|l| l.up) {
             return;
         }
         if frame.len() > FRAME_BYTES_MAX {
@@ -169,6 +192,7 @@ impl Engine {
             PeerMessage::Odds(frame) => self.odds_frame(tx, region, frame),
             PeerMessage::OddsFrom { vector } => self.begin_odds(region, &vector),
             PeerMessage::ComeHome { account, epoch } => self.come_home(tx, site, &account, epoch),
+            PeerMessage::Twins { site } => self.heard_of_twins(tx, region, site),
             PeerMessage::OpenAccount { account, currency } => {
                 let mine = self.region_number(account.region()) == Some(self.site.region);
                 if mine && self.not_ready().is_none() {
@@ -195,9 +219,7 @@ impl Engine {
         if let Some(why) = refused {
             return tx.alarm("hello_refused", format!("region {region} {why}; the link is not used"));
         }
-        if let Some(why) = self.identity_breach(tx, hello) {
-            return self.halt(tx, why);
-        }
+        self.check_own(tx, hello);
         let hello = &Hello {
             logs: hello.logs.iter().filter(|(site, _, _)| self.is_known(*site)).copied().collect(),
             odds: self.known_sites(&hello.odds),
@@ -213,52 +235,33 @@ impl Engine {
         link.site = Some(hello.site);
         link.met = true;
         link.have = hello.logs.iter().map(|(site, index, _)| (*site, *index)).collect();
+        link.said = link.have.clone();
+        let twins = link.nonces.heard(hello.site, hello.boot_nonce);
+        let holds = link.have.get(self.site);
         link.odds.echo_ms = Some(hello.stamp_ms);
         link.push_from = link.have.get(self.site).saturating_add(1);
         link.have_due = true;
         if !repeated {
             self.begin_odds(region, &hello.odds);
         }
+        if repeated {
+            self.ledger.acked(hello.site, holds);
+        } else {
+            self.ledger.acked_anew(hello.site, holds);
+        }
+        if hello.quarantined {
+            self.ledger.lose(hello.site);
+        }
+        if twins {
+            self.tell_twins(tx, hello.site);
+        }
         let heard_all = self.links.values().all(|l| l.met);
         if heard_all {
             self.meta_joined();
             self.announce_windows(tx);
         }
-        self.heard_ack(tx, region, hello.logs.iter().find(|(s, _, _)| *s == self.site).map_or(0, |l| l.1));
+        self.follow_floor(tx);
         self.pull_gaps(tx, region);
-    }
-
-    /// Whether a peer knows more of this site than the site itself, or otherwise: then this directory is old or copied.
-    fn identity_breach<V: View>(&self, tx: &Tx<'_, V>, hello: &Hello) -> Option<String> {
-        let own = self.ledger.head(self.site);
-        let fix = self.stale_directory();
-        if let Some((_, index, hash)) = hello.logs.iter().find(|(site, _, _)| *site == self.site) {
-            if *index > own.index {
-                let why = format!("region {} holds this site's log up to {index}", hello.site.region);
-                return Some(format!("{why}, this directory only up to {}: {fix}", own.index));
-            }
-            if *index > 0 && self.hash_at(tx, self.site, *index).is_some_and(|h| h != *hash) {
-                return Some(format!(
-                    "region {} holds another entry {index} of this site's log: {fix}",
-                    hello.site.region
-                ));
-            }
-        }
-        let (theirs, mine) = (hello.odds.get(self.site), self.plane.vector().get(self.site));
-        (theirs > mine).then(|| {
-            let why = format!("region {} holds odds numbers of this site up to {theirs}", hello.site.region);
-            format!("{why}, this directory only up to {mine}: {fix}")
-        })
-    }
-
-    /// What a person must know, and can do, when peers know more of this site than its directory does.
-    fn stale_directory(&self) -> String {
-        let next = self.site.incarnation.saturating_add(1);
-        format!(
-            "this data directory is old, wiped or copied and must not write again as incarnation {}; \
-             restore the newest directory, or start with an empty one and --incarnation {next}",
-            self.site.incarnation
-        )
     }
 
     /// A third site whose log differs here and there has forked: its stream stands still here.
@@ -279,23 +282,23 @@ impl Engine {
         }
     }
 
-    fn hash_at<V: View>(&self, tx: &Tx<'_, V>, site: Site, index: u64) -> Option<model::Hash16> {
+    pub(crate) fn hash_at<V: View>(&self, tx: &Tx<'_, V>, site: Site, index: u64) -> Option<model::Hash16> {
         tx.log(site, index, 1, 1).first().map(|bytes| hash16(bytes))
     }
 
     fn heard_have<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, mut have: Have) {
-        let (theirs, own) = (have.log.get(self.site), self.ledger.next_seq() - 1);
-        let (odds, own_odds) = (have.odds.get(self.site), self.plane.vector().get(self.site));
-        if theirs > own || odds > own_odds {
-            let why =
-                format!("region {region} holds entries up to {theirs} and odds numbers up to {odds} of this site");
-            return self
-                .halt(tx, format!("{why}, this directory only {own} and {own_odds}: {}", self.stale_directory()));
-        }
+        self.check_own_numbers(tx, region, &have.log, &have.odds);
         have.log = self.known_sites(&have.log);
         have.odds = self.known_sites(&have.odds);
-        self.heard_ack(tx, region, have.log.get(self.site));
         let me = self.site;
+        let Some((link, speaker)) = self.links.get_mut(&region).and_then(|l| l.site.map(|s| (l, s))) else { return };
+        link.said = have.log.clone();
+        self.ledger.acked(speaker, have.log.get(me));
+        if have.quarantined {
+            self.ledger.lose(speaker);
+        }
+        self.relayed_acks(speaker, &have.acks);
+        self.follow_floor(tx);
         let Some(link) = self.links.get_mut(&region) else { return };
         link.have.join(&have.log);
         link.odds.echo_ms = Some(have.stamp_ms);
@@ -316,7 +319,7 @@ impl Engine {
     /// Asks a peer for the first log that it holds more of than this site.
     fn pull_gaps<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16) {
         let now_ms = tx.now.steady_ms;
-        let Some(link) = self.links.get(&region).filter(|_| self.meta.joined) else { return };
+        let Some(link) = self.links.get(&region).filter(|_| self.may_learn()) else { return };
         if link.pulling.is_some_and(|(_, _, since)| now_ms < since + PULL_AGAIN_MS) {
             return;
         }
@@ -359,7 +362,10 @@ impl Engine {
     }
 
     fn entries<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, entries: &Entries) {
-        if !self.is_known(entries.site) || entries.site == self.site || !self.meta.joined {
+        if entries.site == self.site {
+            return self.check_own_entries(tx, region, entries);
+        }
+        if !self.is_known(entries.site) || !self.may_learn() {
             return;
         }
         for (offset, bytes) in entries.items.iter().enumerate() {
@@ -501,6 +507,11 @@ impl Engine {
         }
     }
 
+    /// All peers are told at the end of this group what is durable here.
+    pub(crate) fn have_is_due(&mut self) {
+        self.links.values_mut().for_each(|l| l.have_due = true);
+    }
+
     /// Tells peers what is durable here: after foreign entries, and at least every gossip interval.
     pub(crate) fn gossip(&mut self, steady_ms: u64, then: &mut Vec<Effect>) {
         let unheard = self.links.values().any(|l| l.up && l.site.is_none());
@@ -515,7 +526,10 @@ impl Engine {
         }
         let log = self.token().log;
         let linked: Vec<u16> = self.links.iter().filter(|(_, l)| l.linked()).map(|(r, _)| *r).collect();
-        let have = Have { log, odds: self.plane.vector().clone(), stamp_ms: steady_ms, linked };
+        let spoken = |l: &Link| l.site.filter(|s| l.up && !self.ledger.lost.contains(s)).map(|s| (s, l.said.clone()));
+        let acks = self.links.values().filter_map(spoken).collect();
+        let quarantined = self.ledger.read_only;
+        let have = Have { log, odds: self.plane.vector().clone(), stamp_ms: steady_ms, linked, acks, quarantined };
         let mut frame = None;
         let own = self.ledger.next_seq();
         for (region, link) in &mut self.links {
@@ -525,7 +539,7 @@ impl Engine {
             }
             link.have_due = false;
             link.have_sent_ms = Some(steady_ms);
-            if link.have.get(self.site) + 1 == own {
+            if link.have.get(self.site).saturating_add(1) == own {
                 link.push_from = own;
             }
             let frame = frame.get_or_insert_with(|| PeerMessage::Have(have.clone()).encode());

@@ -2,6 +2,8 @@
 //! elsewhere, credits that go home; and how the window is found again at start.
 //! Knows who waits; the rule itself is the ledger's.
 
+use std::cmp::Ordering;
+
 use crdt::Site;
 use model::limits::{ENTRY_EVENTS_MAX, PARKED_MAX, PULL_BYTES_MAX};
 use model::{AccountId, Refusal, WagerAnswer, WagerRequest};
@@ -17,12 +19,20 @@ use crate::wire::{Acquire, Hello};
 const TAIL_ENTRIES: usize = 4_096;
 
 impl Engine {
-    /// A region has acknowledged this site's log up to `index`. What waits is judged again before credits go home:
-    /// a client who has just deposited here may be about to wager here.
-    pub(crate) fn heard_ack<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, index: u64) {
-        let before = self.ledger.ack_floor;
-        let homewards = self.ledger.acked(region, index);
-        if self.ledger.ack_floor == before {
+    /// The acks have changed: the window follows the floor. When it rises, what waits is judged again before credits go
+    /// home: a client who has just deposited here may be about to wager here. When it falls (an acker has lost its
+    /// disks), what lies above it is unacknowledged again.
+    pub(crate) fn follow_floor<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        match self.ledger.ack_floor.cmp(&self.ledger.window.floor()) {
+            Ordering::Equal => return,
+            Ordering::Less => {
+                self.ledger.forget_window();
+                return self.find_tail(tx);
+            }
+            Ordering::Greater => {}
+        }
+        let homewards = self.ledger.release();
+        if self.ledger.read_only {
             return;
         }
         for account in std::mem::take(&mut self.placing.windowed) {
@@ -102,6 +112,10 @@ impl Engine {
     /// is cut off has spent of its windows what it had spent before.
     pub(crate) fn find_window<V: View>(&mut self, tx: &Tx<'_, V>) {
         self.ledger.refloor();
+        self.find_tail(tx);
+    }
+
+    fn find_tail<V: View>(&mut self, tx: &Tx<'_, V>) {
         if self.ledger.ack_quorum == 0 {
             return;
         }

@@ -51,4 +51,6 @@ pub struct Stats {
     pub windows_differ: u64,
     /// Peer frames that could not be read.
     pub frames_refused: u64,
+    /// 1 once this process has found itself in quarantine.
+    pub quarantines: u64,
 }

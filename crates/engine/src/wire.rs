@@ -70,6 +70,13 @@ pub enum PeerMessage {
         #[n(1)]
         epoch: u64,
     },
+    /// Two running processes have said `Hello` as this site by turns.
+    #[n(14)]
+    Twins {
+        /// The site concerned: the listener's own.
+        #[n(0)]
+        site: Site,
+    },
 }
 
 /// Who a region is and what it knows.
@@ -106,6 +113,10 @@ pub struct Hello {
     #[n(11)]
     #[cbor(default)]
     pub windows: Vec<Exposure>,
+    /// The speaker is in quarantine: what it acknowledges does not count.
+    #[n(9)]
+    #[cbor(default)]
+    pub quarantined: bool,
 }
 
 /// Consecutive entries, as the bytes received.
@@ -137,6 +148,14 @@ pub struct Have {
     /// Regions it is linked with itself: what comes from the others, it needs relayed.
     #[n(3)]
     pub linked: Vec<u16>,
+    /// What each site that the speaker is linked with said last that it holds: acks for those who cannot hear it.
+    #[n(9)]
+    #[cbor(default)]
+    pub acks: Vec<(Site, Vector)>,
+    /// The speaker is in quarantine: what it acknowledges does not count.
+    #[n(10)]
+    #[cbor(default)]
+    pub quarantined: bool,
 }
 
 /// A request for rights.

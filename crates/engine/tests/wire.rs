@@ -73,12 +73,20 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         stamp_ms: 1_234,
         heard: true,
         windows: vec![Exposure { currency: gbp(), per_account: Some(500_000), per_region: None }],
+        quarantined: false,
     };
     let alive = AliveAge { producer: ProducerId::new("betfair").unwrap(), reader: HERE, age_ms: 250 };
     let upto = Upto { vector: vector.clone(), echo_ms: Some(1_000), alive: vec![alive] };
     let odds = OddsFrame { session: 5, number: 6, values: vec![odds_value()], upto: Some(upto) };
     let entries = Entries { site: HERE, first: 7, items: vec![ByteVec::from(entry().encode().to_vec())] };
-    let have = Have { log: vector.clone(), odds: vector.clone(), stamp_ms: 8, linked: vec![2, 3] };
+    let have = Have {
+        log: vector.clone(),
+        odds: vector.clone(),
+        stamp_ms: 8,
+        linked: vec![2, 3],
+        acks: vec![(THERE, vector.clone())],
+        quarantined: false,
+    };
     vec![
         ("hello", PeerMessage::Hello(hello)),
         ("entries", PeerMessage::Entries(entries)),
@@ -88,6 +96,7 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         ("acquired", PeerMessage::Acquired(Acquired { n: 9, account: account(), granted: 700, seq: 7 })),
         ("odds", PeerMessage::Odds(odds)),
         ("odds_from", PeerMessage::OddsFrom { vector }),
+        ("twins", PeerMessage::Twins { site: THERE }),
         ("open_account", PeerMessage::OpenAccount { account: account(), currency: gbp() }),
     ]
 }

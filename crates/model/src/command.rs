@@ -159,6 +159,8 @@ pub enum Query {
     Digest,
     /// The region's own time and mint block.
     Clock,
+    /// The same, to mint ids by: refused while this region may not write.
+    Mint,
     /// Whether each function is ready.
     Ready,
 }

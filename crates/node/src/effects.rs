@@ -1,4 +1,4 @@
-//! Performs what the engine wants done once its batch is durable: answers, frames, alarms, the word to stop.
+//! Performs what the engine wants done once its batch is durable: answers, frames, alarms, quarantine.
 //! Knows who waits for which answer; not why anything is done.
 
 use std::collections::BTreeMap;
@@ -24,7 +24,6 @@ pub(crate) struct Effects {
     net: Option<Net>,
     waiting: BTreeMap<RequestId, oneshot::Sender<Reply>>,
     last_id: RequestId,
-    stop: Option<String>,
     /// When each kind was logged last.
     warned: BTreeMap<&'static str, Duration>,
     /// Frames that the network did not take.
@@ -34,15 +33,7 @@ pub(crate) struct Effects {
 impl Effects {
     /// `net` is absent in a cluster of one region.
     pub(crate) const fn new(clock: Clock, net: Option<Net>) -> Self {
-        Self {
-            clock,
-            net,
-            waiting: BTreeMap::new(),
-            last_id: 0,
-            stop: None,
-            warned: BTreeMap::new(),
-            frames_dropped: 0,
-        }
+        Self { clock, net, waiting: BTreeMap::new(), last_id: 0, warned: BTreeMap::new(), frames_dropped: 0 }
     }
 
     /// Names a request and remembers who waits for it. `None` when nobody does any more: then it need not be decided.
@@ -88,9 +79,9 @@ impl Effects {
                 }
             }
             Effect::Send { region, lane, frame } => self.send(region, lane, frame),
-            Effect::Stop { why } => {
-                tracing::error!(why, "the engine stops this node");
-                self.stop.get_or_insert(why);
+            Effect::Quarantine { why } => {
+                metrics::gauge!("stakehold_quarantined").set(1.0);
+                tracing::error!(why, "this region is read-only");
             }
             Effect::Alarm { code, detail } => {
                 metrics::counter!("stakehold_alarms_total", "code" => code).increment(1);
@@ -99,11 +90,6 @@ impl Effects {
                 }
             }
         }
-    }
-
-    /// Why the engine wants the node stopped, if it does.
-    pub(crate) fn stop(&mut self) -> Option<String> {
-        self.stop.take()
     }
 
     /// Requests not answered yet.
@@ -185,14 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_nobody_takes_is_counted_and_the_first_reason_to_stop_stays() {
+    fn a_frame_that_nobody_takes_is_counted() {
         let mut effects = effects();
         effects.perform(Effect::Send { region: 2, lane: Lane::Log, frame: Bytes::new() }, &Arc::default());
         assert_eq!(effects.frames_dropped, 1);
-        for why in ["first", "second"] {
-            effects.perform(Effect::Stop { why: why.to_owned() }, &Arc::default());
-        }
-        assert_eq!(effects.stop().as_deref(), Some("first"));
     }
 
     #[test]

@@ -106,6 +106,7 @@ fn export_engine(stats: Stats) {
             windows_bound,
             windows_differ,
             frames_refused,
+            quarantines,
         ]
     );
 }

@@ -62,7 +62,7 @@ pub enum StartError {
 /// Why a node ended by itself. What it acknowledged is on disk; nothing more was answered.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The engine asked for it, or the machine gave no thread.
+    /// The engine ended unasked, or the machine gave no thread.
     #[error("{0}")]
     Stopped(String),
     /// The disk failed a commit.

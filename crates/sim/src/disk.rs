@@ -73,6 +73,11 @@ impl MemoryDisk {
         self.plan.set(plan);
     }
 
+    /// Another disk is put in its place.
+    pub(crate) fn replace(&self, tables: Tables) {
+        *self.tables.borrow_mut() = tables;
+    }
+
     /// What was synced.
     #[must_use]
     pub fn tables(&self) -> Ref<'_, Tables> {

@@ -29,7 +29,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use options::Options;
+pub use options::{OldDisk, Options};
 pub use report::{Breach, Failure, Report};
 
 use world::World;

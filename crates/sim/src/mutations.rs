@@ -45,6 +45,9 @@ pub const MUTATIONS: &[Mutation] = &[
     row(Planted::DropS4, "spend beyond the region's window (3, S4)", &["window"], |o| {
         (o.exposure_per_account, o.exposure_per_region) = (0, 2_000);
     }),
+    row(Planted::ResumeOldDirectory, "resume an old data directory (3)", &["quarantine"], |o| {
+        o.old_disk = Some(crate::OldDisk::Copy);
+    }),
     row(Planted::RefundOnTimeout, "take back a grant on time-out (3)", &["contained", "conservation"], any),
     row(Planted::IncrementDeltas, "ship increments (3)", &["no_overdraft"], |o| o.duplicate_ppm = 50_000),
     row(Planted::GuardWithoutOverlay, "check funds outside `apply` (3)", &["no_overdraft"], any),

@@ -68,8 +68,19 @@ pub struct Options {
     pub exposure_per_account: u64,
     /// Exposure window of a region, minor units; 0: none.
     pub exposure_per_region: u64,
+    /// Which disk one machine starts on when all is over, if not on its own.
+    pub old_disk: Option<OldDisk>,
     /// Weights of clients' acts, in the order of `load::Act`.
     pub weights: [u64; 11],
+}
+
+/// A disk that is not the newest of its machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OldDisk {
+    /// An empty one.
+    Wiped,
+    /// A copy made while there was load.
+    Copy,
 }
 
 impl Options {
@@ -116,6 +127,7 @@ impl Options {
             poison: !calm && d.percent(12),
             exposure_per_account: d.one(&[0, 1_000, 3_000, 20_000]),
             exposure_per_region: d.one(&[0, 0, 2_000, 40_000]),
+            old_disk: d.one(&[None, None, None, Some(OldDisk::Wiped), Some(OldDisk::Copy)]),
             weights,
         }
     }

@@ -97,3 +97,8 @@ fn credits_spent_before_others_know_of_them_are_caught() {
 fn a_region_without_a_window_is_caught() {
     caught(Planted::DropS4);
 }
+
+#[test]
+fn an_old_directory_that_goes_on_writing_is_caught() {
+    caught(Planted::ResumeOldDirectory);
+}

@@ -32,7 +32,7 @@ const POSTING_MARGIN_MS: u64 = 3_600_000;
     ))]
 pub(crate) async fn mint(State(app): State<AppState>, asked: Asked, params: Params) -> Result<Response, Problem> {
     let (count, place_by_ms) = wish(params)?;
-    let heard = app.read(&asked, Query::Clock).await?;
+    let heard = app.read(&asked, Query::Mint).await?;
     let Answer::Clock(clock) = &heard.answer else {
         return Err(misfit(heard));
     };

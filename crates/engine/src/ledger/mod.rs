@@ -1,6 +1,7 @@
 //! The ledger: accounts, rows of rights, logs and acks. One `Clone + Hash + Eq` struct of ordered maps, so that it can
 //! be model-checked as it stands. Knows no odds, no frames and no clock.
 
+mod acks;
 mod deposit;
 mod escrow;
 mod homes;
@@ -58,11 +59,17 @@ pub struct Ledger {
     pub debtors: BTreeSet<AccountId>,
     /// Accounts whose players bet here and live elsewhere: their homes are asked to move. Drained by every group.
     pub travellers: BTreeSet<AccountId>,
-    /// Acknowledged index of the own log, by region number.
-    pub acks: BTreeMap<u16, u64>,
+    /// Acknowledged index of the own log, by the site that holds it.
+    pub acks: BTreeMap<Site, u64>,
+    /// Sites whose acks count no more: newer incarnations have taken their place, or they are in quarantine.
+    pub lost: BTreeSet<Site>,
+    /// This site is in quarantine: it writes no row and no entry, and does not judge others by what it last knew of
+    /// itself.
+    pub read_only: bool,
     /// Other regions that must hold an entry before it counts for the floor.
     pub ack_quorum: usize,
-    /// Highest own index durable in `ack_quorum` other regions.
+    /// Highest own index durable in `ack_quorum` other regions, as far as known now. It falls when an acker is lost
+    /// (ESCROW.md 4.4): who reckons with it takes all own entries above what it is at that moment.
     pub ack_floor: u64,
     /// Everything beyond the floor, and the limits in force.
     pub window: Window,
@@ -80,6 +87,8 @@ impl Ledger {
             debtors: BTreeSet::new(),
             travellers: BTreeSet::new(),
             acks: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            read_only: false,
             ack_quorum,
             ack_floor: 0,
             window: Window::default(),
@@ -132,17 +141,8 @@ impl Ledger {
         known.rows.entry(self.site).or_default()
     }
 
-    /// Notes an ack of the own log and raises the floor. Acks only rise. Returns credits that may now go home.
-    pub(crate) fn acked(&mut self, region: u16, index: u64) -> BTreeMap<AccountId, u64> {
-        let index = index.min(self.next_seq() - 1);
-        let ack = self.acks.entry(region).or_default();
-        *ack = (*ack).max(index);
-        let before = self.ack_floor;
-        self.raise_floor();
-        if self.ack_floor > before { self.release() } else { BTreeMap::new() }
-    }
-
-    /// Recomputes the floor: the `ack_quorum`-th highest ack, or the own index when no other region is asked for.
+    /// Recomputes the floor, which may also fall: the `ack_quorum`-th highest ack, or the own index when no other region
+    /// is asked for.
     pub(crate) fn raise_floor(&mut self) {
         let mut all: Vec<u64> = self.acks.values().copied().collect();
         all.sort_unstable_by(|a, b| b.cmp(a));
@@ -150,7 +150,7 @@ impl Ledger {
             0 => self.next_seq() - 1,
             q => all.get(q - 1).copied().unwrap_or(0),
         };
-        self.ack_floor = self.ack_floor.max(floor);
+        self.ack_floor = floor;
     }
 
     pub(crate) fn restore(&mut self, write: Write) {

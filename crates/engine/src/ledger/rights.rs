@@ -70,7 +70,7 @@ impl Ledger {
         let Some(known) = self.accounts.get(account) else { return 0 };
         let sent = known.rows.get(&from).and_then(|r| r.sent.get(&me)).copied().unwrap_or(0);
         let taken = known.rows.get(&me).and_then(|r| r.recv.get(&from)).copied().unwrap_or(0);
-        if sent <= taken {
+        if sent <= taken || self.read_only {
             return 0;
         }
         let row = self.own_row(tx, account);

@@ -62,7 +62,7 @@ impl Ledger {
 
     /// Takes everything up to the floor out of the window. Returns what may now go home: acknowledged credits of
     /// accounts whose home is elsewhere.
-    pub(super) fn release(&mut self) -> BTreeMap<AccountId, u64> {
+    pub(crate) fn release(&mut self) -> BTreeMap<AccountId, u64> {
         let mut homewards: BTreeMap<AccountId, u64> = BTreeMap::new();
         while let Some((account, sums)) = self.window.pop(self.ack_floor) {
             let known = self.accounts.get_mut(&account).expect("accounts are never forgotten");
@@ -75,6 +75,7 @@ impl Ledger {
         if self.window.is_changing() {
             self.window.settle_limits(self.ack_floor);
         }
+        self.window.reached(self.ack_floor);
         homewards
     }
 
@@ -99,6 +100,13 @@ impl Ledger {
         self.ack_floor = 0;
         self.raise_floor();
         self.window.settle_limits(self.ack_floor);
+        self.window.reached(self.ack_floor);
+    }
+
+    /// Empties the window, before everything above a floor that has fallen is noted again.
+    pub(crate) fn forget_window(&mut self) {
+        self.window.clear(self.ack_floor);
+        self.accounts.values_mut().for_each(|known| known.unacked = Unacked::default());
     }
 
     /// Notes again what an own entry above the floor debited and credited. A second settlement whose predecessor lies

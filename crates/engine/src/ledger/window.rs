@@ -72,6 +72,8 @@ pub struct Window {
     /// The newest acknowledged announcement, if any, and all later ones, in order.
     announced: Vec<Announced>,
     in_force: BTreeMap<Currency, Limits>,
+    /// The ack floor up to which everything has been taken out.
+    floor: u64,
 }
 
 impl Window {
@@ -82,6 +84,24 @@ impl Window {
             *debits = debits.saturating_add(sums.debit);
         }
         self.queue.push_back(Item { index, account: account.clone(), currency, sums });
+    }
+
+    /// The ack floor that these sums hold for.
+    #[must_use]
+    pub const fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// Everything up to `floor` has been taken out.
+    pub(super) const fn reached(&mut self, floor: u64) {
+        self.floor = floor;
+    }
+
+    /// Forgets all sums; the limits stay.
+    pub(super) fn clear(&mut self, floor: u64) {
+        self.queue.clear();
+        self.debits.clear();
+        self.floor = floor;
     }
 
     /// Takes out what the next entry up to `floor` brought; `None` when nothing up to it is left.

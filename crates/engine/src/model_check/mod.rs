@@ -164,11 +164,11 @@ impl World {
                 self.change(to).apply_again(writer.disk.log.get(place).expect("offered from the log"));
             }
             Action::Ack(holder, writer) => {
-                let (region, index) = {
+                let (by, index) = {
                     let holds = self.region(holder);
-                    (holds.site().region, holds.ledger.head(self.region(writer).site()).index)
+                    (holds.site(), holds.ledger.head(self.region(writer).site()).index)
                 };
-                self.change(writer).ack(region, index);
+                self.change(writer).ack(by, index);
             }
             Action::Result => {
                 let value = bounds.results.get(self.results).copied().expect("offered from the bounds");
@@ -221,7 +221,7 @@ impl World {
                 if bounds.repeats && head.index > 0 {
                     offers.push(Action::Again(from, to));
                 }
-                if bounds.acks && head.index > writer.ledger.acks.get(&reader.site().region).copied().unwrap_or(0) {
+                if bounds.acks && head.index > writer.ledger.acks.get(&reader.site()).copied().unwrap_or(0) {
                     offers.push(Action::Ack(to, from));
                 }
             }

@@ -183,8 +183,9 @@ impl Region {
     }
 
     /// Notes another region's ack.
-    pub(super) fn ack(&mut self, region: u16, index: u64) {
-        self.ledger.acked(region, index);
+    pub(super) fn ack(&mut self, by: Site, index: u64) {
+        self.ledger.acked(by, index);
+        self.ledger.release();
     }
 
     /// Applies one entry of a foreign log at its turn, or stops that stream.

@@ -43,7 +43,9 @@ pub(crate) struct Cluster {
     held: Vec<Frame>,
     pub(crate) replies: BTreeMap<u64, Answer>,
     pub(crate) alarms: Vec<(u16, &'static str, String)>,
-    pub(crate) stopped: BTreeMap<u16, String>,
+    pub(crate) quarantined: BTreeMap<u16, String>,
+    /// Regions that must hold an entry, of those started from now on.
+    pub(crate) ack_quorum: usize,
     pub(crate) sent: u64,
     next: u64,
 }
@@ -54,6 +56,20 @@ impl Cluster {
         let mut c = Self::apart(size, false);
         c.link_all();
         c
+    }
+
+    /// As `new`, with an entry counted as safe in `ack_quorum` other regions.
+    pub(crate) fn with_quorum(size: u16, ack_quorum: usize) -> Self {
+        let mut c = Self::apart(size, false);
+        c.ack_quorum = ack_quorum;
+        (1..=size).for_each(|n| c.start(n, MemStore::default()));
+        c.link_all();
+        c
+    }
+
+    /// Numbers and names, as `Hello` has them.
+    pub(crate) fn topology(&self) -> Vec<(u16, Text)> {
+        (1..=self.size).map(|n| (n, Text::new(NAMES[usize::from(n) - 1]))).collect()
     }
 
     pub(crate) fn replaying(size: u16) -> Self {
@@ -76,7 +92,8 @@ impl Cluster {
             held: Vec::new(),
             replies: BTreeMap::new(),
             alarms: Vec::new(),
-            stopped: BTreeMap::new(),
+            quarantined: BTreeMap::new(),
+            ack_quorum: 1,
             sent: 0,
             next: 1,
         };
@@ -91,7 +108,7 @@ impl Cluster {
             region: n,
             incarnation: 1,
             regions: regions.collect(),
-            ack_quorum: 1,
+            ack_quorum: self.ack_quorum,
             freshness_ms: 20_000,
             replay: self.replay,
             first_start: false,
@@ -172,8 +189,8 @@ impl Cluster {
             match effect {
                 Effect::Reply { id, answer } => assert!(self.replies.insert(id, *answer).is_none(), "answered twice"),
                 Effect::Alarm { code, detail } => self.alarms.push((n, code, detail)),
-                Effect::Stop { why } => {
-                    self.stopped.insert(n, why);
+                Effect::Quarantine { why } => {
+                    self.quarantined.insert(n, why);
                 }
                 Effect::Send { region, lane, frame } => {
                     self.sent += 1;

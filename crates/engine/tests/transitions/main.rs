@@ -6,6 +6,7 @@
 mod cluster;
 mod foreign;
 mod homes;
+mod identity;
 mod money;
 mod odds;
 mod replication;

@@ -110,7 +110,7 @@ fn all_others_need_not_be_linked_at_one_moment_to_have_said_hello() {
 }
 
 #[test]
-fn an_old_directory_stops_when_a_peer_knows_more_of_it() {
+fn an_old_directory_is_quarantined_when_a_peer_knows_more_of_it() {
     let mut c = Cluster::new(2);
     c.funded(P, "10");
     let old = c.store_of(1);
@@ -120,12 +120,12 @@ fn an_old_directory_stops_when_a_peer_knows_more_of_it() {
     c.part(1, 2);
     c.start(1, old);
     c.heal(1, 2);
-    assert!(c.stopped[&1].contains("up to"), "{:?}", c.stopped);
-    assert!(!c.stopped.contains_key(&2), "and only it");
+    assert!(c.quarantined[&1].contains("up to"), "{:?}", c.quarantined);
+    assert!(!c.quarantined.contains_key(&2), "and only it");
 }
 
 #[test]
-fn an_old_directory_stops_when_a_peer_knows_more_of_its_odds() {
+fn an_old_directory_is_quarantined_when_a_peer_knows_more_of_its_odds() {
     let mut c = Cluster::new(2);
     c.on_sale(1);
     let old = c.store_of(1);
@@ -134,11 +134,11 @@ fn an_old_directory_stops_when_a_peer_knows_more_of_its_odds() {
     c.part(1, 2);
     c.start(1, old);
     c.heal(1, 2);
-    assert!(c.stopped[&1].contains("odds"), "{:?}", c.stopped);
+    assert!(c.quarantined[&1].contains("odds"), "{:?}", c.quarantined);
 }
 
 #[test]
-fn an_old_directory_that_wrote_again_stops_when_it_is_seen() {
+fn an_old_directory_that_wrote_again_is_quarantined_when_it_is_seen() {
     let mut c = Cluster::new(2);
     c.funded(P, "10");
     let old = c.store_of(1);
@@ -152,11 +152,11 @@ fn an_old_directory_that_wrote_again_stops_when_it_is_seen() {
         c.deposit(1, id, P, "2");
     }
     c.heal(1, 2);
-    assert!(c.stopped[&1].contains("another entry"), "{:?}", c.stopped);
+    assert!(c.quarantined[&1].contains("another entry"), "{:?}", c.quarantined);
 }
 
 #[test]
-fn an_old_directory_stops_when_a_peer_learns_more_of_it_after_hello() {
+fn an_old_directory_is_quarantined_when_a_peer_learns_more_of_it_after_hello() {
     let mut c = Cluster::new(3);
     c.funded(P, "10");
     c.part(1, 2);
@@ -169,14 +169,14 @@ fn an_old_directory_stops_when_a_peer_learns_more_of_it_after_hello() {
     // Only region 3 knows the newest entry. The copy meets region 2 first; region 3 meets region 2 later.
     c.start(1, old);
     c.heal(1, 2);
-    assert!(!c.stopped.contains_key(&1));
+    assert!(!c.quarantined.contains_key(&1));
     c.heal(2, 3);
     c.pass(5_000);
-    assert!(c.stopped.contains_key(&1), "a peer says that it holds more of this site's log than the site");
+    assert!(c.quarantined.contains_key(&1), "a peer says that it holds more of this site's log than the site");
 }
 
 #[test]
-fn a_halted_region_writes_nothing_more() {
+fn a_quarantined_region_writes_nothing_more() {
     let mut c = Cluster::new(3);
     c.funded(P, "10");
     c.part(1, 2);
@@ -191,7 +191,7 @@ fn a_halted_region_writes_nothing_more() {
     c.start(1, old);
     c.heal(1, 3);
     c.heal(1, 2);
-    assert!(c.stopped.contains_key(&1));
+    assert!(c.quarantined.contains_key(&1));
     let before = c.engine(1).ledger().head(Site::new(1, 1));
     // Money for the home arrives in what is left of the group.
     let id = c.mint(3);
@@ -212,6 +212,7 @@ fn hello(c: &Cluster) -> Hello {
         stamp_ms: 1,
         heard: true,
         windows: Vec::new(),
+        quarantined: false,
     }
 }
 
@@ -235,7 +236,7 @@ fn a_hello_of_another_cluster_region_protocol_or_topology_makes_no_link() {
         let Answer::Regions(view) = c.query(1, Query::Regions) else { panic!() };
         assert!(view.regions.iter().all(|r| r.here || !r.connected), "{what}");
         assert!(c.alarms.iter().any(|(_, code, _)| *code == "hello_refused"), "{what}");
-        assert!(!c.stopped.contains_key(&1), "{what}");
+        assert!(!c.quarantined.contains_key(&1), "{what}");
     }
 }
 
@@ -246,7 +247,7 @@ fn a_hello_with_another_hash_of_this_sites_log_halts() {
     let mut h = hello(&c);
     h.logs = vec![(Site::new(1, 1), 1, Hash16([7; 16]))];
     c.peer(2, 1, &PeerMessage::Hello(h));
-    assert!(c.stopped.contains_key(&1));
+    assert!(c.quarantined.contains_key(&1));
 }
 
 #[test]
@@ -389,5 +390,5 @@ fn a_fresh_disk_is_not_taken_for_the_old_one() {
     c.part(1, 2);
     c.start(1, MemStore::default());
     c.heal(1, 2);
-    assert!(c.stopped.contains_key(&1), "a wiped directory under the same incarnation");
+    assert!(c.quarantined.contains_key(&1), "a wiped directory under the same incarnation");
 }

@@ -170,7 +170,7 @@ fn exposures(file: &TopologyFile) -> Result<Vec<Exposure>, (String, String)> {
             let amount = |text: &String| Amount::parse(text, currency).map(Amount::minor);
             text.as_ref().map(amount).transpose().map_err(fault(format!("windows.{code}.{name}")))
         };
-        Ok(Exposure {
+        Ok::<_, (String, String)>(Exposure {
             currency,
             per_account: window("exposure_per_account", &table.exposure_per_account)?,
             per_region: window("exposure_per_region", &table.exposure_per_region)?,

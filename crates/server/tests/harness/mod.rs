@@ -8,7 +8,7 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use net::relay::{Relay, RelayOptions};
@@ -144,6 +144,33 @@ impl Cluster {
         process
     }
 
+    /// A second process of a region that does not run now: a copy of its directory, at other addresses.
+    pub(crate) fn twin(&self, n: usize) -> (Process, Client) {
+        let home = self.folder.path().join("twin");
+        std::fs::create_dir(&home).unwrap();
+        copy_folder(&files::data_folder(&self.nodes[n].home), &files::data_folder(&home));
+        let certs = self.folder.path().join("certs");
+        let arguments = files::region(self, n, CLUSTER, &home, &certs);
+        let (http, gossip) = (files::free_address(files::Kind::Tcp), files::free_address(files::Kind::Udp));
+        let (path, node) = (home.join("region.toml"), &self.nodes[n]);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let text = text.replace(&node.http.to_string(), &http.to_string());
+        std::fs::write(&path, text.replace(&node.gossip.to_string(), &gossip.to_string())).unwrap();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        (Process::start(&arguments, &home.join("stakehold.log")), Client::new(http))
+    }
+
+    /// Keeps a copy of a dead region's data directory.
+    pub(crate) fn back_up(&self, n: usize) {
+        copy_folder(&files::data_folder(&self.nodes[n].home), &self.nodes[n].home.join("backup"));
+    }
+
+    /// Puts the copy in the place of a dead region's data directory.
+    pub(crate) fn restore(&self, n: usize) {
+        self.wipe(n);
+        std::fs::rename(self.nodes[n].home.join("backup"), files::data_folder(&self.nodes[n].home)).unwrap();
+    }
+
     /// The region is another incarnation from its next start on.
     pub(crate) fn reincarnate(&mut self, n: usize, incarnation: u32) {
         self.nodes[n].arguments.extend(["--incarnation".to_owned(), incarnation.to_string()]);
@@ -168,6 +195,14 @@ impl Cluster {
     /// Waits until a region takes wagers, linked or not.
     pub(crate) async fn takes_money(&mut self, n: usize) {
         self.until_health(n, |ready| ready["money"]["ready"] == true).await;
+    }
+
+    /// Waits until a region says that it is in quarantine, for everything that writes; gives the reason.
+    pub(crate) async fn quarantined(&mut self, n: usize) -> String {
+        let closed = |ready: &Value| ready["money"]["why"].as_str().is_some_and(|why| why.starts_with("quarantine"));
+        self.until_health(n, |ready| ready["ready"] == false && ready["odds"]["ready"] == false && closed(ready)).await;
+        let ready = self.nodes[n].client.send(Call::get("/health/ready")).await.expect(&[503]).json();
+        ready["money"]["why"].as_str().unwrap().to_owned()
     }
 
     async fn until_health(&mut self, n: usize, good: impl Fn(&Value) -> bool) {
@@ -233,6 +268,18 @@ impl Cluster {
         let paid = Call::post(&format!("/v1/accounts/{account}/deposits")).json(&json!({"id": id, "amount": amount}));
         let paid = node.client.send(paid).await.expect(&[201]);
         (account, paid.token)
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
     }
 }
 

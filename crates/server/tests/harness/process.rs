@@ -76,12 +76,6 @@ impl Process {
         let shown = &lines[lines.len().saturating_sub(SHOWN_LINES_MAX)..];
         format!("--- {} ---\n{}\n", self.log.display(), shown.join("\n"))
     }
-
-    /// The last line it wrote.
-    pub(crate) fn last_line(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
-    }
 }
 
 impl Drop for Process {

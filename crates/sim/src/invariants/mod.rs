@@ -8,6 +8,7 @@ pub(crate) mod durable_ack;
 pub(crate) mod no_overdraft;
 pub(crate) mod one_acceptance;
 pub(crate) mod one_posting;
+pub(crate) mod quarantine;
 pub(crate) mod sticky_answer;
 pub(crate) mod suspension_wins;
 pub(crate) mod window;

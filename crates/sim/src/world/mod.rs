@@ -1,6 +1,7 @@
 //! The world: three machines, the network between them, their clients and their misfortunes, one event after the
 //! other in virtual time. Knows how things happen; what must hold is in `invariants`.
 
+mod aftermath;
 mod faults;
 mod links;
 mod words;
@@ -67,6 +68,7 @@ enum Event {
     Call(Box<Call>),
     FeedLine,
     Poison,
+    Copy,
     Heal,
     Look,
 }
@@ -96,6 +98,12 @@ pub(crate) struct World {
     feed: Option<(Football, Vec<u16>)>,
     feed_next: Option<(u64, String)>,
     pub(crate) poisoned: Option<Poisoned>,
+    /// A machine, and its disk as it was.
+    copy: Option<(u16, crate::disk::Tables)>,
+    /// The machine that came back on an old disk.
+    restored: Option<u16>,
+    /// What it had written when it was noticed: log and odds.
+    noticed_at: Option<(u64, u64)>,
     pub(crate) healed_ms: Option<u64>,
     groups: u64,
     crashes: u64,
@@ -136,6 +144,9 @@ impl World {
             feed,
             feed_next: None,
             poisoned: None,
+            copy: None,
+            restored: None,
+            noticed_at: None,
             healed_ms: None,
             groups: 0,
             crashes: 0,
@@ -155,7 +166,9 @@ impl World {
             }
         }
         self.last_words()?;
-        Ok(self.report())
+        let report = self.report();
+        self.aftermath()?;
+        Ok(report)
     }
 
     fn report(&self) -> Report {
@@ -214,6 +227,9 @@ impl World {
             let at = o.load_ms / 2 + self.faults.below(o.load_ms / 4);
             self.at(at, Event::Poison);
         }
+        if o.old_disk.is_some() {
+            self.at(o.load_ms / 2, Event::Copy);
+        }
         if let Some((feed, _)) = &mut self.feed {
             self.feed_next = feed.next();
             self.at(1_000, Event::FeedLine);
@@ -264,6 +280,7 @@ impl World {
             Event::Call(call) => self.call(&call),
             Event::FeedLine => self.feed_line(),
             Event::Poison => self.poison(),
+            Event::Copy => self.copy_disk(),
             Event::Heal => self.heal(),
             Event::Look => return self.look(),
         }
@@ -311,6 +328,9 @@ impl World {
         let group = node.group();
         let Some(stepped) = node.step(now_ms, group, plan) else { return Ok(()) };
         self.groups += 1;
+        if self.restored == Some(region) {
+            return self.step_restored(region, stepped);
+        }
         let accepted = self.read_log(region)?;
         self.effects(region, stepped.effects)?;
         if stepped.died {
@@ -320,7 +340,7 @@ impl World {
         }
         self.look_at_stops(region, &accepted, false)?;
         invariants::after_group(self, region)?;
-        if self.groups.is_multiple_of(DEEP_EVERY) {
+        if self.groups.is_multiple_of(DEEP_EVERY) && self.restored.is_none() {
             invariants::deep(self)?;
         }
         self.plan_wake(region);
@@ -379,8 +399,11 @@ impl World {
             match effect {
                 Effect::Reply { id, answer } => self.reply(region, id, &answer, &token.unwrap_or_default())?,
                 Effect::Send { region: to, lane, frame } => self.send((region, to), lane, &frame),
-                Effect::Stop { why } => {
-                    return Err(Breach::new("durable_ack", format!("region {region} stopped: {why}")));
+                Effect::Quarantine { why } if self.restored == Some(region) => {
+                    self.trace.note(self.now_ms, &format!("{region}: {why}"));
+                }
+                Effect::Quarantine { why } => {
+                    return Err(Breach::new("durable_ack", format!("region {region} has forgotten something: {why}")));
                 }
                 Effect::Alarm { code, detail } => self.alarm(region, code, &detail)?,
             }
@@ -389,6 +412,9 @@ impl World {
     }
 
     fn reply(&mut self, region: u16, id: u64, answer: &Answer, token: &model::Token) -> Result<(), Breach> {
+        if self.restored == Some(region) {
+            return Self::answered_on_old_disk(region, answer);
+        }
         let site = self.node(region).site;
         let call = self.oracle.heard(id, answer, token, &self.ghost, site)?;
         let short = short(answer);
@@ -405,7 +431,9 @@ impl World {
             && self.poisoned.is_some_and(|p| {
                 p.victim == region && p.delivered && detail.contains(&format!("site {} stands", p.site))
             });
-        if known || poisoned {
+        // Until it was noticed, it may have written otherwise; and whoever writes over its own numbers is not believed.
+        let doubted = self.restored.is_some() && matches!(code, "stream_stopped" | "log_differs" | "odds_refused");
+        if known || poisoned || doubted {
             return Ok(());
         }
         Err(Breach::new("contained", format!("region {region}: {code}: {detail}")))
