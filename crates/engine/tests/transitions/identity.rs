@@ -148,7 +148,7 @@ fn an_own_entry_that_comes_back_otherwise_is_evidence_and_garbage_is_none() {
     c.start(1, old);
     let id = c.mint(1);
     c.deposit(1, id, P, "2");
-    let shared = own_index(&c, 1) as usize;
+    let shared = usize::try_from(own_index(&c, 1)).unwrap();
     c.group(1, vec![Input::PeerUp { region: 2 }]);
     let mut hello = hello_of(&c, 2, 5);
     hello.logs.retain(|(site, ..)| *site != ONE);
