@@ -54,7 +54,7 @@ struct Bounds {
 struct World {
     regions: Vec<Arc<Region>>,
     deposited: BTreeSet<usize>,
-    /// Requests on their way, by their place in the bounds: number and text. They stay.
+    /// Requests on their way: (place in the bounds, request number). They stay.
     asks: BTreeSet<(usize, u64)>,
     /// Answers on their way: (asker, giver, granted, index). They stay.
     answers: BTreeSet<(usize, usize, u64, u64)>,

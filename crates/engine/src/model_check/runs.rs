@@ -142,7 +142,7 @@ mod large {
             name: "acks",
             deposits: &[(0, 2)],
             wagers: &[(1, 1)],
-            asks: &[(1, 0, 1, 2)],
+            asks: &[(1, 0, 1, 1), (2, 0, 1, 1)],
             acks: true,
             sometimes: &["a bet accepted from borrowed rights", "all rights have moved", "all regions level"],
             ..BORROW
