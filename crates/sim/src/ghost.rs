@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::{Row, Site};
 use engine::log::{Entry, Event, hash16, sum16};
-use model::{AccountId, Hash16, MintedId, Posting, WagerRecord};
+use model::{AccountId, Currency, Hash16, MintedId, Posting, WagerRecord};
 
 use crate::disk::Tables;
 use crate::report::Breach;
@@ -38,8 +38,9 @@ pub(crate) struct Ghost {
     homes: BTreeMap<(AccountId, u64), Site>,
     /// Rows at their owners by index, from the newest at or below the floor on.
     pub(crate) rows: BTreeMap<(Site, AccountId), BTreeMap<u64, Row>>,
-    /// A site's stakes in all accounts by index.
-    pub(crate) stakes: BTreeMap<Site, BTreeMap<u64, u64>>,
+    /// A site's stakes in all accounts of a currency by index.
+    pub(crate) stakes: BTreeMap<(Site, Currency), BTreeMap<u64, u64>>,
+    currencies: BTreeMap<AccountId, Currency>,
 }
 
 impl Ghost {
@@ -80,17 +81,21 @@ impl Ghost {
 
     fn note_row(&mut self, site: Site, account: AccountId, row: Row) {
         let index = self.read.get(&site).copied().unwrap_or(0);
+        let currency = self.currencies.get(&account).copied();
         let rows = self.rows.entry((site, account)).or_default();
         let staked = row.stk - rows.last_key_value().map_or(0, |(_, r)| r.stk);
         rows.insert(index, row);
-        let stakes = self.stakes.entry(site).or_default();
+        // A site has the opening of an account before it takes a stake of it, and so has this reader.
+        let Some(currency) = currency.filter(|_| staked > 0) else { return };
+        let stakes = self.stakes.entry((site, currency)).or_default();
         let before = stakes.last_key_value().map_or(0, |(_, sum)| *sum);
         stakes.insert(index, before + staked);
     }
 
     fn event(&mut self, site: Site, event: Event, accepted: &mut Vec<WagerRecord>) -> Result<(), Breach> {
         match event {
-            Event::Account(account, _) => {
+            Event::Account(account, head) => {
+                self.currencies.insert(account.clone(), head.currency);
                 if !self.accounts.insert(account.clone()) {
                     return Err(Breach::new("one_posting", format!("account {account} was opened twice")));
                 }

@@ -39,12 +39,13 @@ pub(crate) struct Node {
     planted: Planted,
 }
 
-/// The topology's windows; the only currency of the simulator is GBP.
+/// The topology's windows: as many minor units in either currency of the simulator.
 fn windows(options: &Options) -> Vec<Exposure> {
     let some = |window: u64| (window > 0).then_some(window);
     let (per_account, per_region) = (some(options.exposure_per_account), some(options.exposure_per_region));
-    let currency = Currency::new("GBP").expect("a known code");
-    Vec::from_iter((per_account.or(per_region).is_some()).then_some(Exposure { currency, per_account, per_region }))
+    let currencies = ["GBP", "JPY"].map(|code| Currency::new(code).expect("a known code"));
+    let bound = per_account.or(per_region).is_some();
+    currencies.into_iter().filter(|_| bound).map(|currency| Exposure { currency, per_account, per_region }).collect()
 }
 
 /// What a step let out.

@@ -39,6 +39,7 @@ pub(crate) fn deep(world: &World) -> Result<(), Breach> {
     named("one_posting", one_posting::check(world))?;
     named("sticky_answer", sticky_answer::check(world))?;
     named("durable_ack", durable_ack::check(world))?;
+    named("window", window::memory(world))?;
     named("contained", contained::check(world))?;
     named("convergence", convergence::prefixes(world))
 }

@@ -33,12 +33,31 @@ pub(crate) fn at(world: &World, region: u16) -> Result<(), String> {
     regional(world, node.site, floor, looked + 1, limit(world.options.exposure_per_region))
 }
 
+/// What a process takes for unacknowledged is what the true log has beyond its floor. After a restart a credit may
+/// count for more than it was, never for less.
+pub(crate) fn memory(world: &World) -> Result<(), String> {
+    for node in world.nodes.values() {
+        let Some(engine) = node.process.as_ref().map(|p| p.engine()).filter(|e| e.stats().inputs > 0) else { continue };
+        let ledger = engine.ledger();
+        for ((_, account), rows) in world.ghost.rows.iter().filter(|((site, _), _)| *site == node.site) {
+            let Some(unacked) = ledger.accounts.get(account).map(|a| a.unacked) else { continue };
+            let base = newest(rows, ledger.ack_floor).cloned().unwrap_or_default();
+            let last = newest(rows, u64::MAX).cloned().unwrap_or_default();
+            let credit = credits(&last) - credits(&base);
+            if unacked.debit != last.stk - base.stk || i128::from(unacked.credit) < credit {
+                return Err(format!("{account} at {}: {unacked:?} in memory, {credit} in the log", node.region));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn regional(world: &World, site: Site, floor: u64, from: u64, limit: u64) -> Result<(), String> {
-    let Some(stakes) = world.ghost.stakes.get(&site) else { return Ok(()) };
-    let sum_at = |index: u64| stakes.range(..=index).next_back().map_or(0, |(_, sum)| *sum);
-    for (index, sum) in stakes.range(from..) {
-        let exposed = sum.saturating_sub(sum_at(floor));
-        if *sum > sum_at(index - 1) && exposed > limit {
+    for (_, stakes) in world.ghost.stakes.iter().filter(|((of, _), _)| *of == site) {
+        let base = stakes.range(..=floor).next_back().map_or(0, |(_, sum)| *sum);
+        if let Some((index, exposed)) =
+            stakes.range(from..).map(|(i, sum)| (i, sum.saturating_sub(base))).find(|(_, exposed)| *exposed > limit)
+        {
             return Err(format!("site {site}: stakes of {exposed} in all at {index} beyond the floor {floor}"));
         }
     }
