@@ -16,6 +16,7 @@ pub mod door;
 mod early;
 mod engine;
 mod feed;
+mod fencing;
 pub mod ledger;
 pub mod log;
 pub mod odds;

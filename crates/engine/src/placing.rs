@@ -10,7 +10,7 @@ use model::{AccountId, Answer, Refusal, Text, WagerAnswer, WagerRequest};
 use crate::admission::{body_of, malformed};
 use crate::door::{Lane, RequestId};
 use crate::engine::Engine;
-use crate::ledger::{Granting, Judged};
+use crate::ledger::{Granting, Judged, Standing};
 use crate::log::Cause;
 use crate::planted::Planted;
 use crate::port::View;
@@ -77,7 +77,13 @@ impl Placing {
 /// What one look at a wager came to.
 enum Look {
     Answered(WagerAnswer),
-    Short { missing: u64 },
+    Short {
+        missing: u64,
+    },
+    /// Another region may decide it, as far as is known here.
+    Elsewhere {
+        region: u16,
+    },
 }
 
 impl Engine {
@@ -87,6 +93,16 @@ impl Engine {
         for (index, item) in items.iter().enumerate() {
             match self.look(tx, item, false) {
                 Look::Answered(answer) => answers.push(Some(answer)),
+                Look::Elsewhere { region } => {
+                    let may_wait = wait_ms > 0 && self.placing.jobs.len() < PARKED_MAX;
+                    let deadline_ms = tx.now.steady_ms.saturating_add(wait_ms);
+                    if may_wait && self.ask_for_id(tx, region, item, (id, index), deadline_ms) {
+                        answers.push(None);
+                        short.push(index);
+                    } else {
+                        answers.push(Some(self.away_answer(region)));
+                    }
+                }
                 Look::Short { missing } => {
                     let may_wait = wait_ms > 0 && self.placing.jobs.len() < PARKED_MAX;
                     if may_wait && self.want(tx, &item.account, missing, (id, index)) {
@@ -107,9 +123,6 @@ impl Engine {
 
     /// One look at a wager: decided before, refused, decided now, or short of rights.
     fn look<V: View>(&mut self, tx: &mut Tx<'_, V>, item: &WagerRequest, final_cut: bool) -> Look {
-        if let Err(refusal) = self.check_origin(item.id) {
-            return Look::Answered(WagerAnswer::Refused(refusal));
-        }
         if self.planted != Planted::NotSticky
             && let Some(record) = tx.wager(item.id)
         {
@@ -122,6 +135,11 @@ impl Engine {
         }
         if tx.posting(item.id).is_some() {
             return Look::Answered(WagerAnswer::Refused(Refusal::IdReused));
+        }
+        match self.standing(item.id) {
+            Standing::Mine => {}
+            Standing::Away(region) => return Look::Elsewhere { region },
+            Standing::Closed(..) => return Look::Answered(WagerAnswer::Refused(Refusal::IdClosed)),
         }
         let admitted = self.check_time(item.id, WAGER_HORIZON_MS).and_then(|()| self.admit(tx.now, item));
         let admitted = match admitted {
@@ -150,6 +168,31 @@ impl Engine {
             ))),
             Judged::Short { missing } => Look::Short { missing },
         }
+    }
+
+    fn away_answer(&mut self, region: u16) -> WagerAnswer {
+        self.stats.wagers_undecided += 1;
+        WagerAnswer::Refused(self.away(region))
+    }
+
+    /// What was asked about an item's id is now known: it is judged again, from scratch, unless `told` settles it.
+    pub(crate) fn item_standing<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        (id, index): (RequestId, usize),
+        told: Option<Refusal>,
+    ) {
+        let Some(job) = self.placing.jobs.get(&id) else { return };
+        let open = job.answers.get(index).is_some_and(Option::is_none);
+        let Some(item) = job.items.get(index).filter(|_| open).cloned() else { return };
+        tx.by = Cause::Client;
+        let answer = match self.look(tx, &item, false) {
+            Look::Answered(answer) => answer,
+            Look::Elsewhere { region } => told.map_or_else(|| self.away_answer(region), WagerAnswer::Refused),
+            Look::Short { missing } if self.want(tx, &item.account, missing, (id, index)) => return,
+            Look::Short { .. } => self.short_answer(&item),
+        };
+        self.answer_item(tx, &item.account, (id, index), answer);
     }
 
     fn short_answer(&mut self, item: &WagerRequest) -> WagerAnswer {
@@ -312,6 +355,7 @@ impl Engine {
         tx.by = Cause::Client;
         let answer = match self.look(tx, &item, last_look && self.is_certain(account)) {
             Look::Answered(answer) => answer,
+            Look::Elsewhere { region } => self.away_answer(region),
             Look::Short { .. } if last_look => self.short_answer(&item),
             Look::Short { missing } => return Some(missing),
         };
@@ -355,6 +399,7 @@ impl Engine {
                     // One more look: another call with this id may have been decided meanwhile.
                     let answer = match self.look(tx, item, false) {
                         Look::Answered(answer) => answer,
+                        Look::Elsewhere { region } => self.away_answer(region),
                         Look::Short { .. } => self.short_answer(item),
                     };
                     self.answer_item(tx, &item.account, (id, index), answer);

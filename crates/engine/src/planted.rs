@@ -23,11 +23,17 @@ pub enum Planted {
     ResumeClearsAll,
     /// A grant does not lower what the giver may spend.
     GrantKept,
+    /// A foreign wager id is decided without asking anybody.
+    AcceptWithoutFence,
+    /// A hand-over is used from the reply, before its entry has come in-stream.
+    FenceFromReply,
+    /// Another region's "not decided here" is taken for permission.
+    QueryWithoutFence,
 }
 
 impl Planted {
     /// All bugs that can be planted.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::AckBeforeSync,
         Self::NotSticky,
         Self::RegrantRepeats,
@@ -36,5 +42,8 @@ impl Planted {
         Self::UptoEarly,
         Self::ResumeClearsAll,
         Self::GrantKept,
+        Self::AcceptWithoutFence,
+        Self::FenceFromReply,
+        Self::QueryWithoutFence,
     ];
 }

@@ -10,7 +10,10 @@ use crdt::{Dot, FeedSlot, Hlc, Register, Row, Site, Vector};
 use engine::log::{Cause, Entry, Event, Grant, Settled};
 use engine::odds::{RegisterKey, RegisterValue};
 use engine::port::AccountHead;
-use engine::wire::{Acquire, Acquired, AliveAge, Entries, Have, Hello, OddsFrame, PROTOCOL, PeerMessage, Upto};
+use engine::wire::{
+    Acquire, Acquired, AliveAge, Entries, FenceOrFetch, Fetched, Have, Hello, OddsFrame, PROTOCOL, PeerMessage, Upto,
+    WagerStanding, Want,
+};
 use minicbor::bytes::ByteVec;
 use model::{AccountId, Currency, Hash16, MarketKey, MintedId, Odds, OutcomeKey, Price, ProducerId, Text, WagerState};
 
@@ -75,6 +78,9 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
     let upto = Upto { vector: vector.clone(), echo_ms: Some(1_000), alive: vec![alive] };
     let odds = OddsFrame { session: 5, number: 6, values: vec![odds_value()], upto: Some(upto) };
     let entries = Entries { site: HERE, first: 7, items: vec![ByteVec::from(entry().encode().to_vec())] };
+    let id = MintedId::mint(1_795_000_000_000, 1, 1, 42);
+    let want = Want::Place { body: Hash16([7; 16]), account: account() };
+    let state = WagerStanding::Written { site: HERE, entry: 8 };
     let have = Have { log: vector.clone(), odds: vector.clone(), stamp_ms: 8, linked: vec![2, 3] };
     vec![
         ("hello", PeerMessage::Hello(hello)),
@@ -86,6 +92,8 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         ("odds", PeerMessage::Odds(odds)),
         ("odds_from", PeerMessage::OddsFrom { vector }),
         ("open_account", PeerMessage::OpenAccount { account: account(), currency: gbp() }),
+        ("fence_or_fetch", PeerMessage::FenceOrFetch(FenceOrFetch { n: 4, id, want })),
+        ("fetched", PeerMessage::Fetched(Fetched { n: 4, id, state })),
     ]
 }
 

@@ -76,6 +76,21 @@ fn a_grant_that_stays_spendable_is_caught() {
 }
 
 #[test]
+fn a_foreign_id_decided_without_asking_is_caught() {
+    caught(Planted::AcceptWithoutFence, &["one_acceptance"], |_| {});
+}
+
+#[test]
+fn a_hand_over_used_from_its_reply_is_caught() {
+    caught(Planted::FenceFromReply, &["one_acceptance"], |_| {});
+}
+
+#[test]
+fn a_query_taken_for_permission_is_caught() {
+    caught(Planted::QueryWithoutFence, &["one_acceptance"], |_| {});
+}
+
+#[test]
 fn every_bug_that_can_be_planted_has_its_test() {
-    assert_eq!(Planted::ALL.len(), 8, "a new planted bug wants a test in this file");
+    assert_eq!(Planted::ALL.len(), 11, "a new planted bug wants a test in this file");
 }

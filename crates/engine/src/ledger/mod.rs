@@ -2,6 +2,7 @@
 //! be model-checked as it stands. Knows no odds, no frames and no clock.
 
 mod deposit;
+mod handed;
 mod merge;
 mod place;
 mod rights;
@@ -10,15 +11,16 @@ mod settle;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::{Row, Site};
-use model::{AccountId, AccountView, Hash16, MarketKey, ShareView};
+use model::{AccountId, AccountView, Hash16, MarketKey, MintedId, ShareView};
 
 pub(crate) use deposit::Deposited;
+pub(crate) use handed::Standing;
 pub(crate) use place::{Admitted, Judged};
 pub(crate) use rights::Granting;
 
 use crate::log::hash16;
 use crate::planted::Planted;
-use crate::port::{AccountHead, LogHead, SettleCursor, View, Write};
+use crate::port::{AccountHead, Handed, LogHead, SettleCursor, View, Write};
 use crate::tx::Tx;
 
 /// One account as known here.
@@ -51,6 +53,8 @@ pub struct Ledger {
     pub ack_quorum: usize,
     /// Highest own index durable in `ack_quorum` other regions.
     pub ack_floor: u64,
+    /// Wager ids that a site gave away or closed, by id and that site.
+    pub handed: BTreeMap<(MintedId, Site), Handed>,
     pub(crate) planted: Planted,
 }
 
@@ -66,6 +70,7 @@ impl Ledger {
             acks: BTreeMap::new(),
             ack_quorum,
             ack_floor: 0,
+            handed: BTreeMap::new(),
             planted: Planted::Nothing,
         }
     }
@@ -151,6 +156,9 @@ impl Ledger {
             }
             Write::Settle(market, Some(cursor)) => {
                 self.settling.insert(market, cursor);
+            }
+            Write::Handed(id, site, Some(handed)) => {
+                self.handed.insert((id, site), handed);
             }
             _ => {}
         }
