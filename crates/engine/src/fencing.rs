@@ -186,6 +186,7 @@ impl Engine {
         if asking.id != answer.id || asking.region != from.region || asking.cut.is_some() {
             return;
         }
+        let for_place = matches!(asking.want, Want::Place { .. });
         let written = match answer.state {
             WagerStanding::Written { site, entry } => {
                 asking.cut = Some((site, entry));
@@ -197,7 +198,7 @@ impl Engine {
             _ => true,
         };
         let absent = matches!(answer.state, WagerStanding::Absent) && self.planted == Planted::QueryWithoutFence;
-        let from_reply = !written && self.planted == Planted::FenceFromReply;
+        let from_reply = !written && for_place && self.planted == Planted::FenceFromReply;
         if absent || from_reply {
             self.fencing.believed.insert(answer.id);
         }

@@ -82,7 +82,8 @@ fn a_foreign_id_decided_without_asking_is_caught() {
 
 #[test]
 fn a_hand_over_used_from_its_reply_is_caught() {
-    caught(Planted::FenceFromReply, &["one_acceptance"], |_| {});
+    // A reply that tells of a decision is misread as well: then the final answers differ.
+    caught(Planted::FenceFromReply, &["one_acceptance", "sticky_answer"], |_| {});
 }
 
 #[test]
