@@ -29,6 +29,9 @@ pub(crate) fn problem(why: &Refusal, concern: Concern, config: &ApiConfig) -> Pr
         (Concern::Other, _) => problem,
         // These ids have their final word.
         (Concern::Decision, Refusal::IdReused | Refusal::IdExpired) => problem.decision(Some(true), Some(false), retry),
+        (Concern::Decision, Refusal::IdClosed | Refusal::WagerAccepted) => {
+            problem.decision(Some(true), Some(true), retry)
+        }
         (Concern::Decision, _) => problem.undecided_retry(retry),
     }
 }
@@ -48,6 +51,22 @@ fn describe(why: &Refusal, config: &ApiConfig) -> (Problem, Retry) {
                 "this id was decided with another body; nothing of this body is recorded: take a new id for it",
             ),
             Retry::NewId,
+        ),
+        Refusal::IdClosed => (
+            Problem::new(
+                StatusCode::CONFLICT,
+                "id_closed",
+                "this id was abandoned or cancelled before it was decided; take a new id",
+            ),
+            Retry::NewId,
+        ),
+        Refusal::WagerAccepted => (
+            Problem::new(
+                StatusCode::CONFLICT,
+                "wager_accepted",
+                "the wager is accepted; this call cancels none of those",
+            ),
+            Retry::No,
         ),
         Refusal::IdHorizon => (
             Problem::new(

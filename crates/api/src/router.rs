@@ -37,6 +37,8 @@ fn calls() -> OpenApiRouter<AppState> {
         .routes(routes!(wagers::place))
         .routes(routes!(wagers::place_batch))
         .routes(routes!(wagers::get))
+        .routes(routes!(wagers::abandon))
+        .routes(routes!(wagers::cancel))
         .routes(routes!(ids::mint))
         .routes(routes!(markets::put, markets::get))
         .routes(routes!(markets::suspend))

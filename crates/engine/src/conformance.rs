@@ -18,7 +18,7 @@ use model::{
 
 use crate::ledger::{Announced, Exposure};
 use crate::odds::{RegisterKey, RegisterValue};
-use crate::port::{AccountHead, Durable, LogHead, Meta, SettleCursor, View, Write};
+use crate::port::{AccountHead, Durable, Handed, LogHead, Meta, SettleCursor, View, Write};
 
 /// Runs the suite. `open` opens the same state every time, after the store opened before has been dropped; at the
 /// first call that state is empty. Bounded: about 150 small batches and 20 reopenings.
@@ -30,6 +30,7 @@ pub fn run<S: Durable>(open: impl FnMut() -> S) {
     the_last_write_of_a_key_wins(&mut bench);
     a_wager_is_replaced_by_its_id(&mut bench);
     a_settle_mark_is_removed_by_none(&mut bench);
+    a_hand_over_is_removed_by_none(&mut bench);
     a_log_range_has_no_hole_and_bounds(&mut bench);
     an_index_keeps_to_its_name_its_order_and_its_limit(&mut bench);
     results_are_those_of_one_market(&mut bench);
@@ -74,6 +75,7 @@ pub fn one_of_each() -> Vec<Write> {
         Write::Book(market, Arc::new(book(5))),
         Write::Granted(Site::new(2, 1), account, 4),
         Write::Meta(meta),
+        Write::Handed(id, site, Some(Handed { entry: 3, to: Some(Site::new(2, 1)) })),
     ]
 }
 
@@ -150,6 +152,15 @@ fn a_settle_mark_is_removed_by_none<S: Durable, F: FnMut() -> S>(bench: &mut Ben
     bench.check("None removes a settle mark, and only that one");
     bench.commit(&[mark(&gone, None), Write::Settle(gone, None)]);
     bench.check("a mark set and removed in one batch is gone");
+}
+
+fn a_hand_over_is_removed_by_none<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S, F>) {
+    let (one, two, id) = (Site::new(1, 1), Site::new(2, 1), id(77, 3));
+    let handed = |entry, to| Some(Handed { entry, to });
+    bench.commit(&[Write::Handed(id, one, handed(4, Some(two))), Write::Handed(id, two, handed(9, None))]);
+    bench.check("what each site did with an id is kept by itself");
+    bench.commit(&[Write::Handed(id, one, None)]);
+    bench.check("one site's hand-over is removed");
 }
 
 fn a_log_range_has_no_hole_and_bounds<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S, F>) {
@@ -276,6 +287,7 @@ enum BootKey {
     Book(MarketKey),
     Granted(Site, AccountId),
     Meta,
+    Handed(MintedId, Site),
 }
 
 /// All that a store was told, the plain way.
@@ -300,6 +312,7 @@ impl Told {
             Write::MarketWager(market, id) => drop(self.market_wagers.entry(market).or_default().insert(id)),
             Write::Result(market, scope, r) => drop(self.results.entry(market).or_default().insert(scope, r)),
             Write::Settle(market, None) => drop(self.boot.remove(&BootKey::Settle(market))),
+            Write::Handed(id, site, None) => drop(self.boot.remove(&BootKey::Handed(id, site))),
             _ => drop(self.boot.insert(boot_key(write).expect("a boot table's record"), write.clone())),
         }
     }
@@ -369,6 +382,7 @@ fn boot_key(write: &Write) -> Option<BootKey> {
         Write::Book(market, _) => BootKey::Book(market.clone()),
         Write::Granted(site, account, _) => BootKey::Granted(*site, account.clone()),
         Write::Meta(_) => BootKey::Meta,
+        Write::Handed(id, site, Some(_)) => BootKey::Handed(*id, *site),
         _ => return None,
     })
 }

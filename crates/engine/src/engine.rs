@@ -10,6 +10,7 @@ use model::{AccountId, Refusal, Text, Token};
 
 use crate::door::{Config, Input, Now, Output};
 use crate::early::Early;
+use crate::fencing::Fencing;
 use crate::ledger::Ledger;
 use crate::log::{Cause, Entry, Event};
 use crate::odds::{AnyWrite, Exchange, Freshness, Plane, RegisterKey};
@@ -34,6 +35,7 @@ pub struct Engine {
     pub(crate) links: BTreeMap<u16, Link>,
     pub(crate) parked: Parked,
     pub(crate) placing: Placing,
+    pub(crate) fencing: Fencing,
     pub(crate) early: Early,
     pub(crate) stats: Stats,
     pub(crate) meta: Meta,
@@ -76,6 +78,7 @@ impl Engine {
             links: config.regions.iter().filter(|r| r.number != config.region).map(Link::entry).collect(),
             parked: Parked::default(),
             placing: Placing::default(),
+            fencing: Fencing::default(),
             early: Early::default(),
             stats: Stats::default(),
             meta: Meta::default(),
@@ -330,6 +333,7 @@ impl Engine {
             .chain(debts)
             .chain(self.parked.deadline_ms())
             .chain(self.placing.deadline_ms())
+            .chain(self.fencing.deadline_ms())
             .chain(self.silence_due_ms())
             .min()
     }

@@ -16,6 +16,7 @@ pub mod door;
 mod early;
 mod engine;
 mod feed;
+mod fencing;
 mod homes;
 mod identity;
 pub mod ledger;

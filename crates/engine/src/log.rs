@@ -8,7 +8,9 @@ use crdt::{Hlc, Row, Site};
 use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
 use minicbor::{Decode, Encode};
-use model::{AccountId, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord, WagerState};
+use model::{
+    AccountId, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, Text, WagerRecord, WagerState,
+};
 
 use crate::ledger::Exposure;
 use crate::port::{AccountHead, LogHead};
@@ -87,6 +89,37 @@ pub enum Event {
     /// The writer's exposure windows from here on, whole.
     #[n(7)]
     Windows(#[n(0)] Vec<Exposure>),
+    /// The writer gave up the right to decide a wager id, in favour of one other site.
+    #[n(8)]
+    Fenced(#[n(0)] Fenced),
+    /// The writer closed an undecided wager id: nobody may decide it any more.
+    #[n(9)]
+    Cancelled(#[n(0)] Cancelled),
+}
+
+/// The hand-over of an undecided wager id.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Fenced {
+    /// The wager id.
+    #[n(0)]
+    pub id: MintedId,
+    /// Who may decide it, once this entry is in its prefix.
+    #[n(1)]
+    pub to: Site,
+    /// Hash of the body that it was asked for with.
+    #[n(2)]
+    pub body: Hash16,
+}
+
+/// The tombstone of an undecided wager id; who wanted it is the entry's cause.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Cancelled {
+    /// The wager id.
+    #[n(0)]
+    pub id: MintedId,
+    /// An operator's reason.
+    #[n(1)]
+    pub reason: Option<Text>,
 }
 
 /// A wager record shared between the entry that carries it and the batch that stores it.

@@ -19,6 +19,7 @@ impl Engine {
     pub(crate) fn tick<V: View>(&mut self, tx: &mut Tx<'_, V>) {
         self.unpark(tx);
         self.place_on_time(tx);
+        self.fence_on_time(tx);
         self.seal(tx);
         self.settle_some(tx);
         self.silence(tx);

@@ -52,7 +52,8 @@ impl Overlay {
             | Write::Odds(..)
             | Write::Book(..)
             | Write::Granted(..)
-            | Write::Meta(_) => {}
+            | Write::Meta(_)
+            | Write::Handed(..) => {}
         }
     }
 

@@ -10,7 +10,7 @@ use model::{AccountId, Answer, Refusal, Text, WagerAnswer, WagerRequest};
 use crate::admission::{body_of, malformed};
 use crate::door::{Lane, RequestId};
 use crate::engine::Engine;
-use crate::ledger::{Granting, Judged};
+use crate::ledger::{Granting, Judged, Standing};
 use crate::log::Cause;
 use crate::planted::Planted;
 use crate::port::View;
@@ -91,8 +91,16 @@ impl Placing {
 /// What one look at a wager came to.
 enum Look {
     Answered(WagerAnswer),
-    Short { missing: u64 },
+    /// Short of rights here.
+    Short {
+        missing: u64,
+    },
+    /// Short only of an exposure window, or of credits that others know of.
     Window,
+    /// Another region may decide it, as far as is known here.
+    Elsewhere {
+        region: u16,
+    },
 }
 
 impl Engine {
@@ -102,6 +110,16 @@ impl Engine {
         for (index, item) in items.iter().enumerate() {
             match self.look(tx, item, false) {
                 Look::Answered(answer) => answers.push(Some(answer)),
+                Look::Elsewhere { region } => {
+                    let may_wait = wait_ms > 0 && self.placing.jobs.len() < PARKED_MAX;
+                    let deadline_ms = tx.now.steady_ms.saturating_add(wait_ms);
+                    if may_wait && self.ask_for_id(tx, region, item, (id, index), deadline_ms) {
+                        answers.push(None);
+                        short.push(index);
+                    } else {
+                        answers.push(Some(self.away_answer(region)));
+                    }
+                }
                 Look::Short { missing } => {
                     let may_wait = wait_ms > 0 && self.placing.jobs.len() < PARKED_MAX;
                     if may_wait && self.want(tx, &item.account, missing, (id, index)) {
@@ -114,8 +132,7 @@ impl Engine {
                 Look::Window => {
                     let may_wait = wait_ms > 0 && self.placing.jobs.len() < PARKED_MAX && self.acks_come();
                     if may_wait {
-                        self.await_acks(&item.account);
-                        self.placing.wanted.entry(item.account.clone()).or_default().items.insert((id, index));
+                        self.await_window(&item.account, (id, index));
                         answers.push(None);
                         short.push(index);
                     } else {
@@ -137,9 +154,6 @@ impl Engine {
             // It waited for rights when quarantine began.
             return Look::Answered(WagerAnswer::Refused(refusal));
         }
-        if let Err(refusal) = self.check_origin(item.id) {
-            return Look::Answered(WagerAnswer::Refused(refusal));
-        }
         if self.planted != Planted::NotSticky
             && let Some(record) = tx.wager(item.id)
         {
@@ -152,6 +166,11 @@ impl Engine {
         }
         if tx.posting(item.id).is_some() {
             return Look::Answered(WagerAnswer::Refused(Refusal::IdReused));
+        }
+        match self.standing(item.id) {
+            Standing::Mine => {}
+            Standing::Away(region) => return Look::Elsewhere { region },
+            Standing::Closed(..) => return Look::Answered(WagerAnswer::Refused(Refusal::IdClosed)),
         }
         let admitted = self.check_time(item.id, WAGER_HORIZON_MS).and_then(|()| self.admit(tx.now, item));
         let admitted = match admitted {
@@ -184,6 +203,39 @@ impl Engine {
                 Look::Window
             }
         }
+    }
+
+    fn away_answer(&mut self, region: u16) -> WagerAnswer {
+        self.stats.wagers_undecided += 1;
+        WagerAnswer::Refused(self.away(region))
+    }
+
+    /// What was asked about an item's id is now known: it is judged again, from scratch, unless `told` settles it.
+    pub(crate) fn item_standing<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        (id, index): (RequestId, usize),
+        told: Option<Refusal>,
+    ) {
+        let Some(job) = self.placing.jobs.get(&id) else { return };
+        let open = job.answers.get(index).is_some_and(Option::is_none);
+        let Some(item) = job.items.get(index).filter(|_| open).cloned() else { return };
+        tx.by = Cause::Client;
+        let answer = match self.look(tx, &item, false) {
+            Look::Answered(answer) => answer,
+            Look::Elsewhere { region } => told.map_or_else(|| self.away_answer(region), WagerAnswer::Refused),
+            Look::Short { missing } if self.want(tx, &item.account, missing, (id, index)) => return,
+            Look::Short { .. } => self.short_answer(&item),
+            Look::Window if self.acks_come() => return self.await_window(&item.account, (id, index)),
+            Look::Window => self.window_answer(&item),
+        };
+        self.answer_item(tx, &item.account, (id, index), answer);
+    }
+
+    /// Notes that an item waits until other regions know more of this site's log.
+    fn await_window(&mut self, account: &AccountId, item: (RequestId, usize)) {
+        self.await_acks(account);
+        self.placing.wanted.entry(account.clone()).or_default().items.insert(item);
     }
 
     fn short_answer(&mut self, item: &WagerRequest) -> WagerAnswer {
@@ -348,6 +400,7 @@ impl Engine {
         tx.by = Cause::Client;
         let answer = match self.look(tx, &item, last_look && self.is_certain(account)) {
             Look::Answered(answer) => answer,
+            Look::Elsewhere { region } => self.away_answer(region),
             Look::Short { .. } if last_look => self.short_answer(&item),
             Look::Short { missing } => return Some(missing),
             Look::Window if self.acks_come() => {
@@ -396,6 +449,7 @@ impl Engine {
                     // One more look: another call with this id may have been decided meanwhile.
                     let answer = match self.look(tx, item, false) {
                         Look::Answered(answer) => answer,
+                        Look::Elsewhere { region } => self.away_answer(region),
                         Look::Short { .. } => self.short_answer(item),
                         Look::Window => self.window_answer(item),
                     };

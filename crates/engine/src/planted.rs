@@ -37,6 +37,12 @@ pub enum Planted {
     GuardWithoutOverlay,
     /// A directory that peers know more of goes on writing.
     ResumeOldDirectory,
+    /// A foreign wager id is decided without asking anybody.
+    AcceptWithoutFence,
+    /// A hand-over is used from the reply, before its entry has come in-stream.
+    FenceFromReply,
+    /// Another region's "not decided here" is taken for permission.
+    QueryWithoutFence,
 }
 
 impl Planted {
@@ -57,5 +63,8 @@ impl Planted {
         Self::IncrementDeltas,
         Self::GuardWithoutOverlay,
         Self::ResumeOldDirectory,
+        Self::AcceptWithoutFence,
+        Self::FenceFromReply,
+        Self::QueryWithoutFence,
     ];
 }

@@ -116,6 +116,19 @@ pub enum Write {
     Granted(Site, AccountId, u64),
     /// Everything else.
     Meta(Meta),
+    /// A site gave an undecided wager id away or closed it, by its own log; `None` forgets it.
+    Handed(MintedId, Site, Option<Handed>),
+}
+
+/// What a site did with an undecided wager id instead of deciding it. Final at that site.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub struct Handed {
+    /// Index of its log entry.
+    #[n(0)]
+    pub entry: u64,
+    /// The site that may decide from then on; `None`: nobody ever may, a tombstone.
+    #[n(1)]
+    pub to: Option<Site>,
 }
 
 /// How far the settlement of a market has come.
@@ -158,7 +171,7 @@ pub struct StoreError {
 /// A store: a [`View`] of what is durable, atomic batches, and the load at start.
 pub trait Durable: View {
     /// Shows every record of the tables an engine keeps in memory: `LogHead`, `Account`, `Row`, `Settle`, `Odds`,
-    /// `Book`, `Granted` and `Meta`. In any order; `Log`, wagers, postings, results and indexes stay on disk.
+    /// `Book`, `Granted`, `Handed` and `Meta`. In any order; `Log`, wagers, postings, results and indexes stay on disk.
     fn load(&self, visit: &mut dyn FnMut(Write));
     /// Writes a batch as a whole and makes it durable. Later writes of the same key in a batch win.
     ///

@@ -10,6 +10,7 @@ use model::{
 
 use crate::door::Now;
 use crate::engine::Engine;
+use crate::ledger::Standing;
 use crate::log::{hash16, sum16};
 use crate::odds::{Exchange, Market, Offer};
 use crate::port::View;
@@ -47,12 +48,14 @@ impl Engine {
         self.ledger.view(account, reachable).ok_or(Refusal::AccountUnknown)
     }
 
-    fn view_wager<V: View>(&mut self, tx: &Tx<'_, V>, id: MintedId) -> WagerView {
+    pub(crate) fn view_wager<V: View>(&mut self, tx: &Tx<'_, V>, id: MintedId) -> WagerView {
         if let Some(record) = tx.wager(id) {
             return WagerView::Known(record);
         }
-        if self.check_origin(id).is_err() {
-            return WagerView::Unknown { owner: id.region() };
+        match self.standing(id) {
+            Standing::Closed(..) => return WagerView::NotPlaced { definitive: true },
+            Standing::Away(owner) => return WagerView::Unknown { owner },
+            Standing::Mine => {}
         }
         let definitive = self.time.owner_ms() > id.place_by_ms() && self.not_ready().is_none();
         if definitive {

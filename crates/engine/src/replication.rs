@@ -189,6 +189,8 @@ impl Engine {
             PeerMessage::Pull { site, from } => self.serve_pull(tx, region, site, from),
             PeerMessage::Acquire(ask) => self.acquire(tx, site, &ask),
             PeerMessage::Acquired(answer) => self.acquired(tx, site, &answer),
+            PeerMessage::FenceOrFetch(ask) => self.asked_for_id(tx, site, &ask),
+            PeerMessage::Fetched(answer) => self.fetched(tx, site, &answer),
             PeerMessage::Odds(frame) => self.odds_frame(tx, region, frame),
             PeerMessage::OddsFrom { vector } => self.begin_odds(region, &vector),
             PeerMessage::ComeHome { account, epoch } => self.come_home(tx, site, &account, epoch),
@@ -463,6 +465,7 @@ impl Engine {
             self.seal(tx);
         }
         self.reached(tx, site, seq);
+        self.reached_ids(tx, site, seq);
         Ok(())
     }
 

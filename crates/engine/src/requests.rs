@@ -2,12 +2,12 @@
 //! Knows the order of things; the rules are in `placing`, `desk`, `feed`, `query` and the ledger.
 
 use model::limits::{ACCOUNTS_MAX, POSTING_HORIZON_MS};
-use model::{AccountId, Amount, Answer, Command, Currency, MintedId, MoneyError, Refusal, Text, Token};
+use model::{AccountId, Amount, Answer, Command, Currency, MintedId, MoneyError, Query, Refusal, Text, Token};
 use rust_decimal::Decimal;
 
 use crate::door::{Lane, Request, RequestId};
 use crate::engine::Engine;
-use crate::ledger::Deposited;
+use crate::ledger::{Deposited, Standing};
 use crate::log::{Cause, hash16};
 use crate::parked::{Until, Waiting};
 use crate::port::View;
@@ -65,6 +65,7 @@ impl Engine {
 
     fn serve<V: View>(&mut self, tx: &mut Tx<'_, V>, id: RequestId, request: Request, wait_ms: u64) {
         let command = match request {
+            Request::Query(Query::Wager(wager)) => return self.read_wager(tx, id, wager, wait_ms),
             Request::Query(query) => {
                 let answer = self.query(tx, query);
                 return tx.reply(id, answer);
@@ -87,6 +88,7 @@ impl Engine {
                 tx.reply(id, answer);
             }
             Command::OpenAccount { account, currency } => self.open_account(tx, id, account, currency, wait_ms),
+            Command::CloseWager { id: wager, reason } => self.close_wager(tx, id, wager, reason, wait_ms),
             desk => {
                 tx.by = Cause::Operator;
                 let answer = self.desk(tx, desk).unwrap_or_else(Answer::Refused);
@@ -145,7 +147,7 @@ impl Engine {
                 Err(Refusal::IdReused)
             };
         }
-        if tx.wager(id).is_some() {
+        if tx.wager(id).is_some() || self.ledger.standing(id) != Standing::Mine {
             return Err(Refusal::IdReused);
         }
         self.check_time(id, POSTING_HORIZON_MS)?;
@@ -158,8 +160,7 @@ impl Engine {
 
     /// Whether this site decides an id: its region's number, and its incarnation's residue.
     pub(crate) fn check_origin(&self, id: MintedId) -> Result<(), Refusal> {
-        let mine = u32::from(id.incarnation_residue()) == self.site.incarnation % 1024;
-        if id.region() == self.site.region && mine { Ok(()) } else { Err(Refusal::NotOwner { region: id.region() }) }
+        if self.ledger.is_origin(id) { Ok(()) } else { Err(Refusal::NotOwner { region: id.region() }) }
     }
 
     /// Whether an undecided id may still be decided. A passed `place_by` is final, so the time that says so must be

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crdt::{Site, Vector};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
-use model::{AccountId, Currency, Hash16, ProducerId, Text};
+use model::{AccountId, Currency, Hash16, MintedId, ProducerId, Text};
 
 use crate::ledger::Exposure;
 
@@ -77,6 +77,96 @@ pub enum PeerMessage {
         #[n(0)]
         site: Site,
     },
+    /// Asks who decides a wager id, or for the right to.
+    #[n(9)]
+    FenceOrFetch(#[n(0)] FenceOrFetch),
+    /// The answer. Information only: decisions and hand-overs count in-stream.
+    #[n(10)]
+    Fetched(#[n(0)] Fetched),
+}
+
+/// A question about a wager id, to the site that may decide it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct FenceOrFetch {
+    /// Names the question within the asker's process.
+    #[n(0)]
+    pub n: u64,
+    /// The wager id.
+    #[n(1)]
+    pub id: MintedId,
+    /// What is wanted.
+    #[n(2)]
+    pub want: Want,
+}
+
+/// What is wanted of an undecided wager id.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum Want {
+    /// Only to know. Changes nothing.
+    #[n(0)]
+    Look,
+    /// To decide it at the asker.
+    #[n(1)]
+    Place {
+        /// Hash of the parsed body.
+        #[n(0)]
+        body: Hash16,
+        /// Whose money.
+        #[n(1)]
+        account: AccountId,
+    },
+    /// That nobody decides it any more.
+    #[n(2)]
+    Close {
+        /// An operator asks, and why; `None`: the player.
+        #[n(0)]
+        reason: Option<Text>,
+    },
+}
+
+/// How a wager id stands.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Fetched {
+    /// The question's number.
+    #[n(0)]
+    pub n: u64,
+    /// The wager id.
+    #[n(1)]
+    pub id: MintedId,
+    /// How it stands.
+    #[n(2)]
+    pub state: WagerStanding,
+}
+
+/// How a wager id stands at the site that was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum WagerStanding {
+    /// Decided, handed to the asker, or closed: by that entry of that log, which the asker waits for.
+    #[n(0)]
+    Written {
+        /// Whose log.
+        #[n(0)]
+        site: Site,
+        /// Index.
+        #[n(1)]
+        entry: u64,
+    },
+    /// Not decided, and too late for it; the time that says so is durable.
+    #[n(1)]
+    Expired,
+    /// Not decided so far. No permission.
+    #[n(2)]
+    Absent,
+    /// The right has moved on.
+    #[n(3)]
+    Moved {
+        /// To that region.
+        #[n(0)]
+        region: u16,
+    },
+    /// The id is a posting's.
+    #[n(4)]
+    Posting,
 }
 
 /// Who a region is and what it knows.

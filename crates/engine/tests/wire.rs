@@ -11,7 +11,10 @@ use engine::ledger::Exposure;
 use engine::log::{Cause, Entry, Event, Grant, Settled};
 use engine::odds::{RegisterKey, RegisterValue};
 use engine::port::AccountHead;
-use engine::wire::{Acquire, Acquired, AliveAge, Entries, Have, Hello, OddsFrame, PROTOCOL, PeerMessage, Upto};
+use engine::wire::{
+    Acquire, Acquired, AliveAge, Entries, FenceOrFetch, Fetched, Have, Hello, OddsFrame, PROTOCOL, PeerMessage, Upto,
+    WagerStanding, Want,
+};
 use minicbor::bytes::ByteVec;
 use model::{AccountId, Currency, Hash16, MarketKey, MintedId, Odds, OutcomeKey, Price, ProducerId, Text, WagerState};
 
@@ -87,6 +90,9 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         acks: vec![(THERE, vector.clone())],
         quarantined: false,
     };
+    let id = MintedId::mint(1_795_000_000_000, 1, 1, 42);
+    let want = Want::Place { body: Hash16([7; 16]), account: account() };
+    let state = WagerStanding::Written { site: HERE, entry: 8 };
     vec![
         ("hello", PeerMessage::Hello(hello)),
         ("entries", PeerMessage::Entries(entries)),
@@ -98,6 +104,8 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         ("odds_from", PeerMessage::OddsFrom { vector }),
         ("twins", PeerMessage::Twins { site: THERE }),
         ("open_account", PeerMessage::OpenAccount { account: account(), currency: gbp() }),
+        ("fence_or_fetch", PeerMessage::FenceOrFetch(FenceOrFetch { n: 4, id, want })),
+        ("fetched", PeerMessage::Fetched(Fetched { n: 4, id, state })),
     ]
 }
 

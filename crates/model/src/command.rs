@@ -128,6 +128,13 @@ pub enum Command {
         /// Source time, Unix ms; the region's time when absent.
         source_time_ms: Option<u64>,
     },
+    /// Make sure that a wager is not placed: a tombstone if it is undecided.
+    CloseWager {
+        /// Its id.
+        id: MintedId,
+        /// An operator's reason; `None`: the player abandons it.
+        reason: Option<Text>,
+    },
     /// Moves the replay clock.
     SetClock {
         /// Unix ms; a lower time than now is refused.

@@ -57,3 +57,6 @@ pub const SETTLE_SLICE_MAX: usize = 1_000;
 pub const AMOUNT_MINOR_MAX: u64 = 1_000_000_000_000_000;
 /// Rows of one list answer.
 pub const LIST_MAX: usize = 1_000;
+
+/// Fences and tombstones of wager ids are kept this long after `place_by`, ms.
+pub const HANDED_KEPT_MS: u64 = 10 * 60 * 1_000;

@@ -29,6 +29,10 @@ pub enum Refusal {
     },
     /// `place_by` lies beyond the horizon (422).
     IdHorizon,
+    /// The id was closed before it was decided: final (200, `not_placed`).
+    IdClosed,
+    /// The wager is accepted; cancelling it is another act (409).
+    WagerAccepted,
     /// `place_by` has passed at its owner: final, though not recorded (200).
     IdExpired,
     /// Money exists, but not enough of it here, and it could not be fetched in time (503).

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crdt::{Row, Site};
 use engine::odds::{RegisterKey, RegisterValue};
-use engine::port::{AccountHead, Durable, LogHead, Meta, SettleCursor, StoreError, View, Write};
+use engine::port::{AccountHead, Durable, Handed, LogHead, Meta, SettleCursor, StoreError, View, Write};
 use feeds::betfair::Book;
 use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
 
@@ -56,6 +56,8 @@ pub struct Tables {
     pub books: BTreeMap<MarketKey, Arc<Book>>,
     /// Acquire requests granted.
     pub granted: BTreeMap<(Site, AccountId), u64>,
+    /// Wager ids that a site gave away or closed.
+    pub handed: BTreeMap<(MintedId, Site), Handed>,
     /// The rest.
     pub meta: Option<Meta>,
 }
@@ -102,6 +104,8 @@ impl Tables {
             Write::Odds(key, value) => drop(self.odds.insert(key, value)),
             Write::Book(market, book) => drop(self.books.insert(market, book)),
             Write::Granted(site, account, n) => drop(self.granted.insert((site, account), n)),
+            Write::Handed(id, site, Some(handed)) => drop(self.handed.insert((id, site), handed)),
+            Write::Handed(id, site, None) => drop(self.handed.remove(&(id, site))),
             Write::Meta(meta) => self.meta = Some(meta),
         }
     }
@@ -168,6 +172,7 @@ impl Durable for MemoryDisk {
         t.odds.iter().for_each(|(key, value)| visit(Write::Odds(key.clone(), value.clone())));
         t.books.iter().for_each(|(market, book)| visit(Write::Book(market.clone(), Arc::clone(book))));
         t.granted.iter().for_each(|((site, account), n)| visit(Write::Granted(*site, account.clone(), *n)));
+        t.handed.iter().for_each(|((id, site), handed)| visit(Write::Handed(*id, *site, Some(handed.clone()))));
         t.meta.iter().for_each(|meta| visit(Write::Meta(meta.clone())));
     }
 

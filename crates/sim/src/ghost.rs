@@ -33,6 +33,8 @@ pub(crate) struct Ghost {
     pub(crate) wagers: BTreeMap<MintedId, WagerRecord>,
     pub(crate) sums: BTreeMap<(AccountId, Site), Sums>,
     pub(crate) accounts: BTreeSet<AccountId>,
+    /// What each site did with a wager id instead of deciding it: to whom it went, `None` for a tombstone.
+    pub(crate) handed: BTreeMap<(MintedId, Site), Option<Site>>,
     grants: BTreeSet<(Site, Site, AccountId, u64)>,
     /// Who made each move of a home: a number is used once in the world.
     homes: BTreeMap<(AccountId, u64), Site>,
@@ -59,6 +61,9 @@ impl Ghost {
             self.chain.insert((site, *index), (hash, sum16(digest, hash)));
             self.read.insert(site, *index);
             for event in entry.events {
+                if let Event::Wager(record) = &event {
+                    may_decide(site, record.0.id, tables)?;
+                }
                 self.event(site, event, &mut accepted)?;
             }
         }
@@ -92,6 +97,16 @@ impl Ghost {
         stakes.insert(index, before + staked);
     }
 
+    /// A site gives an id away or closes it once, and only while it is undecided there.
+    fn hand(&mut self, site: Site, id: MintedId, to: Option<Site>) -> Result<(), Breach> {
+        let decided = self.wagers.get(&id).is_some_and(|w| w.owner == site || to.is_none());
+        if decided || self.handed.insert((id, site), to).is_some() {
+            let text = format!("wager {id} was no longer at {site} to go to {to:?}");
+            return Err(Breach::new("one_acceptance", text));
+        }
+        Ok(())
+    }
+
     fn event(&mut self, site: Site, event: Event, accepted: &mut Vec<WagerRecord>) -> Result<(), Breach> {
         match event {
             Event::Account(account, head) => {
@@ -108,6 +123,8 @@ impl Ghost {
             }
             Event::Row(account, row) => self.note_row(site, account, row),
             Event::Result(..) | Event::Windows(..) => {}
+            Event::Fenced(fenced) => self.hand(site, fenced.id, Some(fenced.to))?,
+            Event::Cancelled(cancelled) => self.hand(site, cancelled.id, None)?,
             Event::Posting(posting) => {
                 if self.postings.insert(posting.id, posting.clone()).is_some() {
                     return Err(Breach::new("one_posting", format!("deposit {} was posted twice", posting.id)));
@@ -121,6 +138,10 @@ impl Ghost {
                     accepted.push(record.clone());
                 }
                 let id = record.id;
+                if self.handed.contains_key(&(id, site)) {
+                    let text = format!("wager {id} was decided by {site}, which had given it away");
+                    return Err(Breach::new("one_acceptance", text));
+                }
                 if self.wagers.insert(id, record).is_some() {
                     return Err(Breach::new("one_acceptance", format!("wager {id} was decided twice")));
                 }
@@ -148,4 +169,13 @@ impl Ghost {
         }
         Ok(())
     }
+}
+
+/// A site decides ids of its own stamp; others only with the hand-over in its own durable prefix, never from a reply.
+fn may_decide(site: Site, id: MintedId, tables: &Tables) -> Result<(), Breach> {
+    let handed = || tables.handed.iter().any(|((of, _), h)| *of == id && h.to == Some(site));
+    if id.region() == site.region || handed() {
+        return Ok(());
+    }
+    Err(Breach::new("one_acceptance", format!("wager {id} was decided by {site} without a hand-over in its prefix")))
 }

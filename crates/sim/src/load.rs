@@ -166,10 +166,17 @@ impl Load {
         let recent = self.asked.len().min(if self.draw.percent(70) { 12 } else { REMEMBERED });
         let back = usize::try_from(self.draw.below(recent as u64)).ok()?;
         let mut call = self.asked.iter().rev().nth(back)?.clone();
-        if self.draw.percent(15) {
+        if self.draw.percent(25) {
             call.region = self.region();
         }
-        call.wait_ms = self.draw.below(3) * 1_000;
+        if let Request::Command(Command::Place(items)) = &call.request
+            && self.draw.percent(6)
+        {
+            let id = items.first()?.id;
+            let reason = self.draw.percent(30).then(|| Text::new("a wrong price"));
+            call.request = Request::Command(Command::CloseWager { id, reason });
+        }
+        call.wait_ms = self.draw.below(4) * 1_000;
         if self.draw.percent(8) {
             match &mut call.request {
                 Request::Command(Command::Deposit { amount, .. }) => *amount += Decimal::ONE,

@@ -117,7 +117,10 @@ impl Oracle {
             (Request::Command(Command::Deposit { id, .. }), answer) => self.deposited(*id, answer, ghost)?,
             (Request::Query(Query::Wager(id)), Answer::Wager { view, .. }) => {
                 let covered = call.token.as_ref().zip(self.tokens.get(id)).is_some_and(|(a, b)| a.covers(b));
-                self.viewed(*id, view, covered, ghost)?;
+                self.viewed(*id, view, covered, ghost, me)?;
+            }
+            (Request::Command(Command::CloseWager { id, .. }), Answer::Wager { view, .. }) => {
+                self.viewed(*id, view, false, ghost, me)?;
             }
             (Request::Command(Command::OpenAccount { account, .. }), Answer::AccountOpened { .. })
                 if !ghost.accounts.contains(account) =>
@@ -147,11 +150,13 @@ impl Oracle {
                 self.decided(record, ghost)
             }
             WagerAnswer::Refused(Refusal::IdExpired) => self.never(item.id, "expired", ghost),
+            WagerAnswer::Refused(Refusal::IdClosed) => self.never(item.id, "closed", ghost),
             WagerAnswer::Refused(refusal) => {
                 self.undecided += 1;
                 let fine = matches!(
                     refusal,
                     Refusal::NotOwner { .. }
+                        | Refusal::RegionUnreachable { .. }
                         | Refusal::IdReused
                         | Refusal::NotReady { .. }
                         | Refusal::Overloaded { .. }
@@ -200,11 +205,14 @@ impl Oracle {
         Ok(())
     }
 
-    fn viewed(&mut self, id: MintedId, view: &WagerView, covered: bool, ghost: &Ghost) -> Result<(), Breach> {
+    fn viewed(&mut self, id: MintedId, view: &WagerView, covered: bool, ghost: &Ghost, me: Site) -> Result<(), Breach> {
         match view {
             WagerView::Known(record) => self.decided(record, ghost),
             WagerView::NotPlaced { definitive: true } => self.never(id, "not_placed", ghost),
-            WagerView::NotPlaced { definitive: false } if ghost.wagers.contains_key(&id) => {
+            // Elsewhere it is the owner's word of a moment ago.
+            WagerView::NotPlaced { definitive: false }
+                if me.region == id.region() && ghost.wagers.contains_key(&id) =>
+            {
                 Err(Breach::new("sticky_answer", format!("wager {id} is decided, its owner says not placed")))
             }
             _ if covered => {

@@ -102,3 +102,18 @@ fn a_region_without_a_window_is_caught() {
 fn an_old_directory_that_goes_on_writing_is_caught() {
     caught(Planted::ResumeOldDirectory);
 }
+
+#[test]
+fn a_foreign_id_decided_without_asking_is_caught() {
+    caught(Planted::AcceptWithoutFence);
+}
+
+#[test]
+fn a_hand_over_used_from_its_reply_is_caught() {
+    caught(Planted::FenceFromReply);
+}
+
+#[test]
+fn a_query_taken_for_permission_is_caught() {
+    caught(Planted::QueryWithoutFence);
+}

@@ -47,6 +47,8 @@ impl Sealed {
             Write::Book(_, book) => record::seal(family, key, &**book, out),
             Write::Granted(_, _, request) => record::seal(family, key, request, out),
             Write::Meta(meta) => record::seal(family, key, meta, out),
+            Write::Handed(_, _, Some(handed)) => record::seal(family, key, handed, out),
+            Write::Handed(_, _, None) => return (family, Act::Remove),
         }
         (family, Act::Put)
     }
@@ -77,6 +79,7 @@ pub(crate) fn read(family: Family, key: &[u8], bytes: &[u8]) -> Result<Write, Da
         Key::Meta => Write::Meta(record::open(family, key, bytes)?),
         Key::LogHead(site) => Write::LogHead(site, record::open(family, key, bytes)?),
         Key::Settle(market) => Write::Settle(market, Some(record::open(family, key, bytes)?)),
+        Key::Handed(id, site) => Write::Handed(id, site, Some(record::open(family, key, bytes)?)),
         Key::Birth => return Err(Damage::Key(crate::keys::BadKey)),
     })
 }
@@ -98,6 +101,7 @@ fn key_of(write: &Write) -> Key {
         Write::Book(market, _) => Key::Book(market.clone()),
         Write::Granted(site, account, _) => Key::Rows(account.clone(), OfAccount::Granted(*site)),
         Write::Meta(_) => Key::Meta,
+        Write::Handed(id, site, _) => Key::Handed(*id, *site),
     }
 }
 
@@ -207,6 +211,7 @@ mod tests {
             Write::Book(..) => "book",
             Write::Granted(..) => "granted",
             Write::Meta(_) => "meta",
+            Write::Handed(..) => "handed",
         };
         (name, write)
     }
@@ -238,7 +243,7 @@ mod tests {
     fn the_bytes_of_every_kind_are_those_checked_in() {
         let all: Vec<_> = one_of_each().into_iter().map(named).chain(more()).collect();
         let names: std::collections::BTreeSet<_> = all.iter().map(|(n, _)| *n).collect();
-        assert_eq!(names.len(), 20, "one of each kind, each once");
+        assert_eq!(names.len(), 21, "one of each kind, each once");
         for (name, write) in all {
             let (family, act, now) = sealed(&write);
             assert_eq!(act, Act::Put);

@@ -23,6 +23,7 @@
 //! | `meta` | 01 | the engine's own numbers |
 //! | `meta` | 02 · site | how far that site's log is known |
 //! | `meta` | 03 · market | a market whose wagers wait to be settled |
+//! | `meta` | 08 · id · site | what that site did with a wager id instead of deciding it |
 //!
 //! site = region (2 bytes) · incarnation (4) · shard (2); index and numbers 8 bytes; all big-endian, so that byte
 //! order is number order. id = its 16 bytes, which begin with `place_by`. scope = 00 for the market, 01 · outcome.
@@ -95,6 +96,7 @@ pub(crate) enum Key {
     Meta,
     LogHead(Site),
     Settle(MarketKey),
+    Handed(MintedId, Site),
 }
 
 /// What is kept under an account's name.
@@ -122,7 +124,7 @@ impl Key {
             Self::Result(..) => Family::Results,
             Self::Odds(_) => Family::Odds,
             Self::Book(_) => Family::Books,
-            Self::Birth | Self::Meta | Self::LogHead(_) | Self::Settle(_) => Family::Meta,
+            Self::Birth | Self::Meta | Self::LogHead(_) | Self::Settle(_) | Self::Handed(..) => Family::Meta,
         }
     }
 
@@ -161,6 +163,11 @@ impl Key {
             Self::Meta => out.push(1),
             Self::LogHead(site) => put_tagged_site(out, 2, *site),
             Self::Settle(market) => put_tagged(out, 3, market.as_str()),
+            Self::Handed(id, site) => {
+                out.push(8);
+                out.extend(id.bytes());
+                put_site(out, *site);
+            }
         }
     }
 
@@ -189,6 +196,7 @@ impl Key {
                 1 => Self::Meta,
                 2 => Self::LogHead(r.site()?),
                 3 => Self::Settle(r.last_market()?),
+                8 => Self::Handed(r.id()?, r.site()?),
                 _ => return Err(BadKey),
             },
         };
@@ -413,6 +421,7 @@ mod tests {
             Just(Key::Meta),
             site().prop_map(Key::LogHead),
             market().prop_map(Key::Settle),
+            (id(), site()).prop_map(|(i, s)| Key::Handed(i, s)),
         ]
     }
 

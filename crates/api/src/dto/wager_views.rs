@@ -14,7 +14,7 @@ use crate::problem::{Problem, ProblemBody};
 pub(crate) struct DecisionOut<'a> {
     #[schema(value_type = String)]
     id: Shown<MintedId>,
-    /// `accepted` or `rejected`.
+    /// `accepted`, `rejected` or, for an id that was abandoned or cancelled before it was decided, `not_placed`.
     status: &'static str,
     /// Always true: a decision never changes.
     r#final: bool,
@@ -105,6 +105,11 @@ impl<'a> DecisionOut<'a> {
         }
     }
 
+    /// The id was abandoned or cancelled before it was decided; that is recorded.
+    pub(crate) const fn closed(id: MintedId) -> Self {
+        Self { id: Shown(id), status: "not_placed", r#final: true, recorded: true, taken: None, problems: Vec::new() }
+    }
+
     /// The id's time is over: no record, and there never will be one.
     pub(crate) fn expired(id: MintedId) -> Self {
         let code = model::RejectCode::IdExpired.name();
@@ -178,6 +183,9 @@ impl<'a> ItemOut<'a> {
             }
             WagerAnswer::Refused(model::Refusal::IdExpired) => {
                 Self { http_status: 200, replayed: false, body: ItemBody::Decision(DecisionOut::expired(id)) }
+            }
+            WagerAnswer::Refused(model::Refusal::IdClosed) => {
+                Self { http_status: 200, replayed: false, body: ItemBody::Decision(DecisionOut::closed(id)) }
             }
             WagerAnswer::Refused(why) => {
                 Self::problem(crate::refusal::problem(why, crate::refusal::Concern::Decision, config))

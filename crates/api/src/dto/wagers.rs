@@ -224,3 +224,26 @@ fn one(input: WagerIn<'_>) -> Result<Asking, Problem> {
         _ => Err(faults.problem()),
     }
 }
+
+/// An operator's cancellation of an undecided wager.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = WagerCancel)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CancelIn<'a> {
+    /// Why, at most 200 bytes; it is kept in the log.
+    #[serde(borrow)]
+    #[schema(value_type = String, required)]
+    reason: Option<Str<'a>>,
+}
+
+/// Reads the reason.
+pub(crate) struct CancelBody;
+
+impl Body for CancelBody {
+    type In<'a> = CancelIn<'a>;
+    type Parsed = Text;
+
+    fn parse(input: CancelIn<'_>, faults: &mut Faults) -> Option<Text> {
+        faults.need("reason", input.reason.as_ref(), client_ref)
+    }
+}

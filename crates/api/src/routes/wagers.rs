@@ -3,13 +3,14 @@
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use model::{Answer, Command, MintedId, Query, Refusal, WagerAnswer};
+use model::{Answer, Command, MintedId, Query, Refusal, Text, WagerAnswer};
 
 use crate::dto::wager_views::{BatchOut, DecisionOut, ItemOut, WagerOut};
-use crate::dto::wagers::{Asking, BatchIn, WagerBody, WagerIn, read_batch};
+use crate::dto::wagers::{Asking, BatchIn, CancelBody, CancelIn, WagerBody, WagerIn, read_batch};
 use crate::extract::{Bulk, Segment, Small};
 use crate::problem::{Problem, ProblemBody};
 use crate::refusal::{self, Concern};
+use crate::routes::markets::Nothing;
 use crate::state::{AppState, json, misfit};
 use crate::strict;
 use crate::token::{Asked, REPLAYED};
@@ -23,7 +24,7 @@ const READ_ASIDE_BYTES: usize = 128 * 1024;
 #[utoipa::path(post, path = "/v1/wagers", tag = "wagers", operation_id = "place_wager", request_body = WagerIn<'_>,
     responses(
         (status = 201, description = "Accepted by this call", body = DecisionOut<'_>),
-        (status = 200, description = "Rejected (final), or a repeat of a decided id (`Stakehold-Replayed: true`)",
+        (status = 200, description = "Rejected or not placed (final), or a repeat of a decided id (`Stakehold-Replayed: true`)",
             body = DecisionOut<'_>),
         (status = 404, description = "`account_unknown`, `market_unknown`, `selection_unknown`: undecided",
             body = ProblemBody, content_type = "application/problem+json"),
@@ -52,6 +53,7 @@ pub(crate) async fn place(State(app): State<AppState>, asked: Asked, Small(body)
             Ok(response)
         }
         [WagerAnswer::Refused(Refusal::IdExpired)] => Ok(json(StatusCode::OK, &DecisionOut::expired(id), heard.token)),
+        [WagerAnswer::Refused(Refusal::IdClosed)] => Ok(json(StatusCode::OK, &DecisionOut::closed(id), heard.token)),
         [WagerAnswer::Refused(why)] => Err(refusal::problem(why, Concern::Decision, &app.config).seen(heard.token)),
         _ => Err(misfit(heard)),
     }
@@ -113,7 +115,7 @@ pub(crate) async fn place_batch(
     Ok(json(StatusCode::OK, &batch, token))
 }
 
-/// What is known of a wager id here.
+/// What became of a wager id: from here, or from the region that decides it.
 ///
 /// `definitive` says whether the status can still change: `unknown` and an open `not_placed` can.
 #[utoipa::path(get, path = "/v1/wagers/{id}", tag = "wagers", operation_id = "get_wager",
@@ -126,6 +128,61 @@ pub(crate) async fn place_batch(
 pub(crate) async fn get(State(app): State<AppState>, asked: Asked, segment: Segment) -> Result<Response, Problem> {
     let id = MintedId::parse(&segment.0).map_err(|e| Problem::field("id", e))?;
     let heard = app.read(&asked, Query::Wager(id)).await?;
+    match &heard.answer {
+        Answer::Wager { id, view } => Ok(json(StatusCode::OK, &WagerOut::of(*id, view, &app.config), heard.token)),
+        _ => Err(misfit(heard)),
+    }
+}
+
+/// Makes sure that a wager is not placed: the player's wish.
+///
+/// An undecided id is closed for good by the region that decides it; a decided one is shown as it is. `unknown` while
+/// that region is cut off: ask again.
+#[utoipa::path(post, path = "/v1/wagers/{id}/abandon", tag = "wagers", operation_id = "abandon_wager",
+    request_body = Option<Nothing>,
+    params(("id" = String, Path, description = "Minted id")),
+    responses(
+        (status = 200, description = "`not_placed`, the decision there was, or `unknown`", body = WagerOut<'_>),
+        (status = 409, description = "`id_reused`: the id is a posting's", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 422, description = "Not a minted id", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Not now", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn abandon(
+    State(app): State<AppState>,
+    asked: Asked,
+    segment: Segment,
+    Small(body): Small,
+) -> Result<Response, Problem> {
+    strict::read_or_empty::<Nothing>(&body.bytes).map_err(Problem::undecided)?;
+    close(&app, &asked, &segment, None).await
+}
+
+/// Cancels a wager that is not decided yet: the operator's act.
+///
+/// An accepted wager is not cancelled by this call.
+#[utoipa::path(post, path = "/v1/wagers/{id}/cancel", tag = "wagers", operation_id = "cancel_wager",
+    params(("id" = String, Path, description = "Minted id")), request_body = CancelIn<'_>,
+    responses(
+        (status = 200, description = "`not_placed`, the rejection there was, or `unknown`", body = WagerOut<'_>),
+        (status = 409, description = "`wager_accepted`; `id_reused`: the id is a posting's", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 422, description = "Malformed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Not now", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn cancel(
+    State(app): State<AppState>,
+    asked: Asked,
+    segment: Segment,
+    Small(body): Small,
+) -> Result<Response, Problem> {
+    let reason = strict::read::<CancelBody>(&body.bytes).map_err(Problem::undecided)?;
+    close(&app, &asked, &segment, Some(reason)).await
+}
+
+async fn close(app: &AppState, asked: &Asked, segment: &Segment, reason: Option<Text>) -> Result<Response, Problem> {
+    let id = MintedId::parse(&segment.0).map_err(|e| Problem::field("id", e).undecided())?;
+    let heard = app.decide(asked, Command::CloseWager { id, reason }, asked.wait_ms).await?;
     match &heard.answer {
         Answer::Wager { id, view } => Ok(json(StatusCode::OK, &WagerOut::of(*id, view, &app.config), heard.token)),
         _ => Err(misfit(heard)),

@@ -187,3 +187,32 @@ async fn a_batch_without_one_good_item_is_answered_without_the_node() {
     assert_eq!(got.json()["items"][1]["body"]["code"], "malformed");
     assert_eq!(desk.post("/v1/wagers/batch", r#"{"items":[]}"#).await.json(), json!({"items": []}));
 }
+
+#[tokio::test]
+async fn a_closed_id_is_not_placed_for_good() {
+    let desk = desk(|_| Answer::Placed(vec![WagerAnswer::Refused(Refusal::IdClosed)]));
+    let got = desk.post("/v1/wagers", WAGER).await;
+    assert_eq!(got.status, 200);
+    assert_eq!(got.json(), json!({"id": ID, "status": "not_placed", "final": true, "recorded": true, "problems": []}));
+}
+
+#[tokio::test]
+async fn abandoning_and_cancelling_ask_for_the_same_and_only_an_operator_gives_a_reason() {
+    let id = MintedId::parse(ID).unwrap();
+    let abandon = desk(move |request| {
+        assert_eq!(request, Request::Command(Command::CloseWager { id, reason: None }));
+        Answer::Wager { id, view: WagerView::NotPlaced { definitive: true } }
+    });
+    let got = abandon.post(&format!("/v1/wagers/{ID}/abandon"), "").await;
+    let body = got.json();
+    assert_eq!((got.status.as_u16(), &body["status"], &body["definitive"]), (200, &json!("not_placed"), &json!(true)));
+    let cancel = desk(move |request| {
+        let reason = Some(model::Text::new("a wrong price"));
+        assert_eq!(request, Request::Command(Command::CloseWager { id, reason }));
+        Answer::Refused(Refusal::WagerAccepted)
+    });
+    let got = cancel.post(&format!("/v1/wagers/{ID}/cancel"), r#"{"reason":"a wrong price"}"#).await;
+    got.problem(409, "wager_accepted");
+    let got = cancel.post(&format!("/v1/wagers/{ID}/cancel"), "{}").await;
+    got.problem(422, "malformed");
+}

@@ -27,12 +27,14 @@ pub(crate) struct Merged {
 
 /// What an entry's earlier events have said, while its later ones are checked against it.
 #[derive(Default)]
-struct Said<'e> {
+pub(super) struct Said<'e> {
     heads: BTreeMap<&'e AccountId, &'e AccountHead>,
     rows: BTreeMap<&'e AccountId, &'e Row>,
     /// Wagers decided or settled in this entry: whether accepted, and the last settlement's number.
-    wagers: BTreeMap<MintedId, (bool, u32)>,
+    pub(super) wagers: BTreeMap<MintedId, (bool, u32)>,
     postings: BTreeSet<MintedId>,
+    /// Wager ids given away or closed in this entry.
+    pub(super) handed: BTreeSet<MintedId>,
 }
 
 fn refused<T>(why: String) -> Result<T, EntryError> {
@@ -56,9 +58,26 @@ impl Ledger {
                     self.check_row(entry.site, id, row, said.rows.get(id).copied())?;
                     said.rows.insert(id, row);
                 }
-                Event::Wager(record) => check_wager(tx, entry, &record.0, &mut said)?,
+                Event::Wager(record) => {
+                    let id = record.0.id;
+                    if self.handed.contains_key(&(id, entry.site)) || said.handed.contains(&id) {
+                        return refused(format!("wager {id} is decided by a site that gave it away"));
+                    }
+                    check_wager(tx, entry, &record.0, &mut said)?;
+                }
                 Event::Settled(settled) => check_settled(tx, entry, settled, &mut said)?,
                 Event::Posting(posting) => check_posting(tx, entry, posting, &mut said)?,
+                Event::Fenced(fenced) => {
+                    if fenced.to == entry.site {
+                        return refused(format!("wager {} is handed to its own site", fenced.id));
+                    }
+                    self.check_handed(tx, entry, fenced.id, &said)?;
+                    said.handed.insert(fenced.id);
+                }
+                Event::Cancelled(cancelled) => {
+                    self.check_handed(tx, entry, cancelled.id, &said)?;
+                    said.handed.insert(cancelled.id);
+                }
                 Event::Grant(grant) => {
                     if grant.amount == 0 {
                         return refused(format!("a grant of nothing to {}", grant.to));
@@ -165,6 +184,12 @@ impl Ledger {
                 }
                 // A site's windows are read in its log when its rights are reclaimed.
                 Event::Grant(_) | Event::Windows(_) => {}
+                Event::Fenced(fenced) => {
+                    self.note_handed(tx, fenced.id, entry.site, entry.seq, Some(fenced.to));
+                }
+                Event::Cancelled(cancelled) => {
+                    self.note_handed(tx, cancelled.id, entry.site, entry.seq, None);
+                }
             }
         }
         // What was pushed to a home that has moved meanwhile follows it.
@@ -180,6 +205,8 @@ impl Ledger {
     }
 }
 
+/// A site decides ids of its own stamp and those handed to it. The hand-over is another site's entry and may arrive
+/// later than the decision (there is no order between sites), so it is not asked for here.
 fn check_wager<V: View>(
     tx: &Tx<'_, V>,
     entry: &Entry,
@@ -187,7 +214,7 @@ fn check_wager<V: View>(
     said: &mut Said<'_>,
 ) -> Result<(), EntryError> {
     let site = entry.site;
-    if record.owner != site || record.id.region() != site.region || record.entry != entry.seq {
+    if record.owner != site || record.entry != entry.seq {
         return refused(format!("wager {} is not decided by site {site} at index {}", record.id, entry.seq));
     }
     let fresh = record.settled_version == 0 && record.paid.minor() == 0 && record.state == WagerState::Open;

@@ -4,6 +4,7 @@
 mod acks;
 mod deposit;
 mod escrow;
+mod handed;
 mod homes;
 mod merge;
 mod place;
@@ -15,9 +16,10 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::{Row, Site};
-use model::{AccountId, AccountView, Hash16, MarketKey, ShareView};
+use model::{AccountId, AccountView, Hash16, MarketKey, MintedId, ShareView};
 
 pub(crate) use deposit::Deposited;
+pub(crate) use handed::Standing;
 pub use homes::{StakedAt, Tenure};
 pub(crate) use place::{Admitted, Judged};
 pub(crate) use rights::Granting;
@@ -26,7 +28,7 @@ pub use window::{Announced, Exposure, Unacked, Window};
 
 use crate::log::hash16;
 use crate::planted::Planted;
-use crate::port::{AccountHead, LogHead, SettleCursor, View, Write};
+use crate::port::{AccountHead, Handed, LogHead, SettleCursor, View, Write};
 use crate::tx::Tx;
 
 /// One account as known here.
@@ -73,6 +75,8 @@ pub struct Ledger {
     pub ack_floor: u64,
     /// Everything beyond the floor, and the limits in force.
     pub window: Window,
+    /// Wager ids that a site gave away or closed, by id and that site.
+    pub handed: BTreeMap<(MintedId, Site), Handed>,
     pub(crate) planted: Planted,
 }
 
@@ -92,6 +96,7 @@ impl Ledger {
             ack_quorum,
             ack_floor: 0,
             window: Window::default(),
+            handed: BTreeMap::new(),
             planted: Planted::Nothing,
         }
     }
@@ -169,6 +174,9 @@ impl Ledger {
             }
             Write::Settle(market, Some(cursor)) => {
                 self.settling.insert(market, cursor);
+            }
+            Write::Handed(id, site, Some(handed)) => {
+                self.handed.insert((id, site), handed);
             }
             _ => {}
         }

@@ -22,6 +22,7 @@ enum Boot {
     Book(MarketKey),
     Granted(Site, AccountId),
     Meta,
+    Handed(MintedId, Site),
 }
 
 /// Durable state of one region.
@@ -119,6 +120,11 @@ impl MemStore {
                 self.boot.remove(&Boot::Settle(market));
                 return;
             }
+            Write::Handed(id, site, None) => {
+                self.boot.remove(&Boot::Handed(id, site));
+                return;
+            }
+            Write::Handed(id, site, Some(_)) => Boot::Handed(id, site),
             Write::LogHead(site, _) => Boot::Head(site),
             Write::Account(account, _) => Boot::Account(account),
             Write::Row(account, site, _) => Boot::Row(account, site),

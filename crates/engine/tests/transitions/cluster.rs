@@ -10,6 +10,7 @@ use engine::door::{Config, Effect, FeedLine, Input, Lane, Now, RegionConfig, Req
 use engine::ledger::Exposure;
 use engine::log::{Cause, Entry, Event};
 use engine::odds::{RegisterKey, RegisterValue};
+use engine::port::View;
 use engine::wire::{Entries, PeerMessage};
 use feeds::betfair::{StreamMessage, parse_line};
 use model::{
@@ -225,6 +226,18 @@ impl Cluster {
         let held = std::mem::take(&mut self.held);
         self.queue.extend(held);
         self.quiet();
+    }
+
+    /// Loses what was held back.
+    pub(crate) fn drop_held(&mut self) {
+        self.hold.clear();
+        self.held.clear();
+    }
+
+    /// A region's own log.
+    pub(crate) fn entries_of(&self, n: u16) -> Vec<Entry> {
+        let all = self.regions[&n].store().log(Site::new(n, 1), 1, usize::MAX, usize::MAX);
+        all.iter().map(|bytes| Entry::decode(bytes).unwrap()).collect()
     }
 
     /// Lets time pass, with ticks.

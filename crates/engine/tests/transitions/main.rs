@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is what a panic is for")]
 
 mod cluster;
+mod fence;
 mod foreign;
 mod homes;
 mod identity;

@@ -1,0 +1,352 @@
+//! Wager ids of other regions: asking the site that may decide one, answering such questions, and waiting for the log
+//! entry that the answer names (ESCROW.md 2.10). Nothing is ever decided from an answer, and nothing is held while a
+//! question is under way. Who may decide is `ledger::handed`; judging a wager is `placing`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crdt::Site;
+use model::limits::{PARKED_MAX, WAGER_HORIZON_MS};
+use model::{Answer, MintedId, Refusal, Text, WagerRequest, WagerView};
+
+use crate::admission::body_of;
+use crate::door::{Lane, RequestId};
+use crate::engine::Engine;
+use crate::ledger::Standing;
+use crate::log::{Cancelled, Cause, Fenced};
+use crate::planted::Planted;
+use crate::port::View;
+use crate::tx::Tx;
+use crate::wire::{FenceOrFetch, Fetched, PeerMessage, WagerStanding, Want};
+
+/// A question is sent again after this long without an answer, ms.
+const ASK_AGAIN_MS: u64 = 1_000;
+/// Expired ids are looked for this often, ms.
+const EXPIRE_EVERY_MS: u64 = 1_000;
+/// Expired ids looked at in one go.
+const EXPIRE_MAX: usize = 500;
+
+/// A question under way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Asking {
+    id: MintedId,
+    want: Want,
+    region: u16,
+    sent_ms: u64,
+    /// Regions asked so far: none is asked twice for one question.
+    tried: BTreeSet<u16>,
+    /// The entry that answers it, which our prefix has not reached yet.
+    cut: Option<(Site, u64)>,
+    waiter: Waiter,
+    deadline_ms: u64,
+}
+
+/// Who waits for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Waiter {
+    /// An item of a place command.
+    Item(RequestId, usize),
+    /// A read, an abandon or a cancel.
+    Request(RequestId),
+}
+
+/// All questions under way.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Fencing {
+    asking: BTreeMap<u64, Asking>,
+    last: u64,
+    expired_ms: u64,
+    /// Only ever filled by a planted bug: ids decided on another's word.
+    believed: BTreeSet<MintedId>,
+}
+
+impl Fencing {
+    pub(crate) fn deadline_ms(&self) -> Option<u64> {
+        let due = |a: &Asking| match a.cut {
+            None => a.deadline_ms.min(a.sent_ms + ASK_AGAIN_MS),
+            Some(_) => a.deadline_ms,
+        };
+        self.asking.values().map(due).min()
+    }
+}
+
+impl Engine {
+    /// Who may decide an id, as this site may believe.
+    pub(crate) fn standing(&self, id: MintedId) -> Standing {
+        let shortcut = self.planted == Planted::AcceptWithoutFence || self.fencing.believed.contains(&id);
+        match self.ledger.standing(id) {
+            Standing::Away(_) if shortcut => Standing::Mine,
+            standing => standing,
+        }
+    }
+
+    /// Why an id that is decided elsewhere is not decided here.
+    pub(crate) fn away(&self, region: u16) -> Refusal {
+        match self.region_name(region) {
+            Some(name) if region != self.site.region && !self.is_linked(region) => {
+                Refusal::RegionUnreachable { region: name.clone() }
+            }
+            _ => Refusal::NotOwner { region },
+        }
+    }
+
+    /// Asks for the right to decide an item's id. `false`: nobody can be asked.
+    pub(crate) fn ask_for_id<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        region: u16,
+        item: &WagerRequest,
+        (id, index): (RequestId, usize),
+        deadline_ms: u64,
+    ) -> bool {
+        let gave = self.ledger.handed.contains_key(&(item.id, self.site));
+        let want = if gave || self.planted == Planted::QueryWithoutFence {
+            Want::Look
+        } else {
+            Want::Place { body: body_of(item), account: item.account.clone() }
+        };
+        self.ask_region(tx, region, item.id, want, Waiter::Item(id, index), deadline_ms)
+    }
+
+    fn ask_region<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        region: u16,
+        id: MintedId,
+        want: Want,
+        waiter: Waiter,
+        deadline_ms: u64,
+    ) -> bool {
+        if region == self.site.region || !self.is_linked(region) || self.fencing.asking.len() >= PARKED_MAX {
+            return false;
+        }
+        self.fencing.last += 1;
+        let n = self.fencing.last;
+        tx.send(region, Lane::Requests, &PeerMessage::FenceOrFetch(FenceOrFetch { n, id, want: want.clone() }));
+        let (sent_ms, tried) = (tx.now.steady_ms, BTreeSet::from([region]));
+        self.fencing.asking.insert(n, Asking { id, want, region, sent_ms, tried, cut: None, waiter, deadline_ms });
+        true
+    }
+
+    /// A peer asks about an id: the one place where the right to decide is given away.
+    pub(crate) fn asked_for_id<V: View>(&mut self, tx: &mut Tx<'_, V>, from: Site, ask: &FenceOrFetch) {
+        if self.not_ready().is_some() {
+            return;
+        }
+        tx.by = Cause::Peer;
+        let state = self.stand_for(tx, from, ask);
+        self.seal(tx);
+        let answer = Fetched { n: ask.n, id: ask.id, state };
+        tx.send(from.region, Lane::Requests, &PeerMessage::Fetched(answer));
+    }
+
+    fn stand_for<V: View>(&mut self, tx: &mut Tx<'_, V>, from: Site, ask: &FenceOrFetch) -> WagerStanding {
+        let id = ask.id;
+        if let Some(record) = tx.wager(id) {
+            return WagerStanding::Written { site: record.owner, entry: record.entry };
+        }
+        if tx.posting(id).is_some() {
+            return WagerStanding::Posting;
+        }
+        match self.ledger.standing(id) {
+            Standing::Closed(site, entry) => return WagerStanding::Written { site, entry },
+            Standing::Away(region) => {
+                let given = self.ledger.handed.get(&(id, self.site)).filter(|h| h.to == Some(from));
+                return match given {
+                    Some(given) => WagerStanding::Written { site: self.site, entry: given.entry },
+                    None => WagerStanding::Moved { region },
+                };
+            }
+            Standing::Mine => {}
+        }
+        match self.check_time(id, WAGER_HORIZON_MS) {
+            Err(Refusal::IdExpired) => return WagerStanding::Expired,
+            Err(_) => return WagerStanding::Absent,
+            Ok(()) => {}
+        }
+        let entry = self.ledger.next_seq();
+        match &ask.want {
+            Want::Look => return WagerStanding::Absent,
+            // The right never goes back to a site that has given it away.
+            Want::Place { .. } if from.region == id.region() || self.ledger.handed.contains_key(&(id, from)) => {
+                return WagerStanding::Absent;
+            }
+            Want::Place { body, .. } => self.ledger.hand(tx, Fenced { id, to: from, body: *body }),
+            Want::Close { reason } => {
+                tx.by = if reason.is_some() { Cause::Operator } else { Cause::Client };
+                self.ledger.close(tx, Cancelled { id, reason: reason.clone() });
+            }
+        }
+        WagerStanding::Written { site: self.site, entry }
+    }
+
+    /// An answer has come. What it says is written counts once our prefix holds that entry.
+    pub(crate) fn fetched<V: View>(&mut self, tx: &mut Tx<'_, V>, from: Site, answer: &Fetched) {
+        let n = answer.n;
+        let Some(asking) = self.fencing.asking.get_mut(&n) else { return };
+        if asking.id != answer.id || asking.region != from.region || asking.cut.is_some() {
+            return;
+        }
+        let for_place = matches!(asking.want, Want::Place { .. });
+        let written = match answer.state {
+            WagerStanding::Written { site, entry } => {
+                asking.cut = Some((site, entry));
+                self.ledger.head(site).index >= entry || site == self.site
+            }
+            WagerStanding::Moved { region } if !asking.tried.contains(&region) && self.is_linked(region) => {
+                return self.ask_on(tx, n, region);
+            }
+            _ => true,
+        };
+        let absent = matches!(answer.state, WagerStanding::Absent) && self.planted == Planted::QueryWithoutFence;
+        let from_reply = !written && for_place && self.planted == Planted::FenceFromReply;
+        if absent || from_reply {
+            self.fencing.believed.insert(answer.id);
+        }
+        if written || from_reply {
+            self.conclude_id(tx, n, Some(answer.state));
+        }
+    }
+
+    fn ask_on<V: View>(&mut self, tx: &mut Tx<'_, V>, n: u64, region: u16) {
+        let Some(asking) = self.fencing.asking.get_mut(&n) else { return };
+        (asking.region, asking.sent_ms) = (region, tx.now.steady_ms);
+        asking.tried.insert(region);
+        let again = FenceOrFetch { n, id: asking.id, want: asking.want.clone() };
+        tx.send(region, Lane::Requests, &PeerMessage::FenceOrFetch(again));
+    }
+
+    /// The prefix of a site's log has grown: questions that waited for it are answered from what is now known here.
+    pub(crate) fn reached_ids<V: View>(&mut self, tx: &mut Tx<'_, V>, site: Site, seq: u64) {
+        let met = |a: &Asking| a.cut.is_some_and(|(of, index)| of == site && index <= seq);
+        let due: Vec<u64> = self.fencing.asking.iter().filter(|(_, a)| met(a)).map(|(n, _)| *n).collect();
+        for n in due {
+            self.conclude_id(tx, n, None);
+            self.seal(tx);
+        }
+    }
+
+    fn conclude_id<V: View>(&mut self, tx: &mut Tx<'_, V>, n: u64, state: Option<WagerStanding>) {
+        let Some(asking) = self.fencing.asking.remove(&n) else { return };
+        let (expired, posting) = match state {
+            Some(WagerStanding::Expired) => (true, false),
+            Some(WagerStanding::Posting) => (false, true),
+            _ => (false, false),
+        };
+        match asking.waiter {
+            Waiter::Item(id, index) => {
+                let told = if expired {
+                    Some(Refusal::IdExpired)
+                } else if posting {
+                    Some(Refusal::IdReused)
+                } else {
+                    None
+                };
+                self.item_standing(tx, (id, index), told);
+            }
+            Waiter::Request(id) => {
+                let absent = expired || matches!(state, Some(WagerStanding::Absent | WagerStanding::Posting));
+                let told = absent.then_some(WagerView::NotPlaced { definitive: expired });
+                self.answer_standing(tx, id, asking.id, &asking.want, told);
+            }
+        }
+    }
+
+    fn answer_standing<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        request: RequestId,
+        id: MintedId,
+        want: &Want,
+        told: Option<WagerView>,
+    ) {
+        let here = self.view_wager(tx, id);
+        let view = match (here, told) {
+            (WagerView::Unknown { .. }, Some(told)) => told,
+            (here, _) => here,
+        };
+        let accepted = matches!(&view, WagerView::Known(record) if record.is_accepted());
+        let answer = match want {
+            Want::Close { reason: Some(_) } if accepted => Answer::Refused(Refusal::WagerAccepted),
+            _ => Answer::Wager { id, view },
+        };
+        tx.reply(request, answer);
+    }
+
+    /// A read of a wager id: from here if its fate is known here, else from the site that may decide it.
+    pub(crate) fn read_wager<V: View>(&mut self, tx: &mut Tx<'_, V>, request: RequestId, id: MintedId, wait_ms: u64) {
+        let view = self.view_wager(tx, id);
+        if let WagerView::Unknown { owner } = view
+            && wait_ms > 0
+        {
+            let deadline_ms = tx.now.steady_ms.saturating_add(wait_ms);
+            if self.ask_region(tx, owner, id, Want::Look, Waiter::Request(request), deadline_ms) {
+                return;
+            }
+        }
+        tx.reply(request, Answer::Wager { id, view });
+    }
+
+    /// Abandons or cancels an id that may be undecided.
+    pub(crate) fn close_wager<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        request: RequestId,
+        id: MintedId,
+        reason: Option<Text>,
+        wait_ms: u64,
+    ) {
+        tx.by = if reason.is_some() { Cause::Operator } else { Cause::Client };
+        let want = Want::Close { reason: reason.clone() };
+        if tx.posting(id).is_some() {
+            return tx.refuse(request, Refusal::IdReused);
+        }
+        if tx.wager(id).is_none() {
+            match self.ledger.standing(id) {
+                Standing::Mine => match self.check_time(id, WAGER_HORIZON_MS) {
+                    Err(Refusal::IdHorizon) => return tx.refuse(request, Refusal::IdHorizon),
+                    Err(_) => {}
+                    Ok(()) => self.ledger.close(tx, Cancelled { id, reason }),
+                },
+                Standing::Away(region) => {
+                    let deadline_ms = tx.now.steady_ms.saturating_add(wait_ms);
+                    let waiter = Waiter::Request(request);
+                    if wait_ms > 0 && self.ask_region(tx, region, id, want.clone(), waiter, deadline_ms) {
+                        return;
+                    }
+                }
+                Standing::Closed(..) => {}
+            }
+        }
+        self.answer_standing(tx, request, id, &want, None);
+    }
+
+    /// Answers what has waited long enough, repeats questions that were lost, and closes what nobody decided in time.
+    pub(crate) fn fence_on_time<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        let now_ms = tx.now.steady_ms;
+        let late: Vec<u64> =
+            self.fencing.asking.iter().filter(|(_, a)| now_ms >= a.deadline_ms).map(|(n, _)| *n).collect();
+        for n in late {
+            let Some(asking) = self.fencing.asking.remove(&n) else { continue };
+            // Items are answered by the deadline of their own command.
+            if let Waiter::Request(request) = asking.waiter {
+                self.answer_standing(tx, request, asking.id, &asking.want, None);
+            }
+        }
+        let mut again = Vec::new();
+        for (n, asking) in &mut self.fencing.asking {
+            if asking.cut.is_none() && now_ms >= asking.sent_ms + ASK_AGAIN_MS {
+                asking.sent_ms = now_ms;
+                again.push((asking.region, FenceOrFetch { n: *n, id: asking.id, want: asking.want.clone() }));
+            }
+        }
+        for (region, ask) in again {
+            tx.send(region, Lane::Requests, &PeerMessage::FenceOrFetch(ask));
+        }
+        if now_ms >= self.fencing.expired_ms + EXPIRE_EVERY_MS && self.not_ready().is_none() {
+            self.fencing.expired_ms = now_ms;
+            tx.by = Cause::Peer;
+            self.ledger.expire_handed(tx, self.time.owner_ms(), EXPIRE_MAX);
+            self.seal(tx);
+        }
+    }
+}
