@@ -40,8 +40,8 @@ struct Bounds {
     results: &'static [OutcomeResult],
     /// A site with so many entries starts nothing new.
     log_max: u64,
-    /// Whether acks are steps of their own.
-    acks: bool,
+    /// Sites that acknowledge, each time a step of its own: without an ack no credit is spent or granted (S3).
+    ackers: &'static [usize],
     /// Whether entries that have come before are applied again: the control of planted increments.
     repeats: bool,
     planted: Planted,
@@ -221,7 +221,8 @@ impl World {
                 if bounds.repeats && head.index > 0 {
                     offers.push(Action::Again(from, to));
                 }
-                if bounds.acks && head.index > writer.ledger.acks.get(&reader.site()).copied().unwrap_or(0) {
+                let acks = bounds.ackers.contains(&to);
+                if acks && head.index > writer.ledger.acks.get(&reader.site()).copied().unwrap_or(0) {
                     offers.push(Action::Ack(to, from));
                 }
             }

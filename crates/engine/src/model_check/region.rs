@@ -158,7 +158,7 @@ impl Region {
 
     /// Hears an answer. Only the planted bug makes money of it: a grant counts in-stream.
     pub(super) fn answered(&mut self, from: Site, granted: u64) {
-        if self.ledger.planted == Planted::GrantFromReply {
+        if self.ledger.planted == Planted::GrantFromReply && granted > 0 {
             self.step(|ledger, tx| *ledger.own_row(tx, &account()).recv.entry(from).or_default() += granted);
         }
     }
@@ -185,7 +185,11 @@ impl Region {
     /// Notes another region's ack.
     pub(super) fn ack(&mut self, by: Site, index: u64) {
         self.ledger.acked(by, index);
-        self.ledger.release();
+        self.step(|ledger, tx| {
+            for (account, credit) in ledger.release() {
+                ledger.push_home(tx, &account, credit);
+            }
+        });
     }
 
     /// Applies one entry of a foreign log at its turn, or stops that stream.

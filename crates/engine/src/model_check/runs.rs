@@ -19,7 +19,7 @@ const BORROW: Bounds = Bounds {
     asks: &[(1, 0, 1, 1), (2, 0, 1, 2)],
     results: &[],
     log_max: 4,
-    acks: true,
+    ackers: &[2],
     repeats: false,
     planted: Planted::Nothing,
     sometimes: &[
@@ -39,7 +39,7 @@ const SETTLE: Bounds = Bounds {
     asks: &[(1, 0, 1, 1), (1, 0, 2, 2)],
     results: &[OutcomeResult::Won, OutcomeResult::Lost],
     log_max: 6,
-    acks: true,
+    ackers: &[2],
     repeats: false,
     planted: Planted::Nothing,
     sometimes: &[
@@ -143,7 +143,7 @@ mod large {
             deposits: &[(0, 2)],
             wagers: &[(1, 1)],
             asks: &[(1, 0, 1, 1), (2, 0, 1, 1)],
-            acks: true,
+            ackers: &[0, 1, 2],
             sometimes: &["a bet accepted from borrowed rights", "all rights have moved", "all regions level"],
             ..BORROW
         });
