@@ -26,6 +26,7 @@ mod parked;
 mod placing;
 pub mod planted;
 pub mod port;
+mod postings;
 mod query;
 mod replication;
 mod requests;

@@ -1,7 +1,7 @@
 //! Clients' requests: waiting for a token, then to the one place that answers each.
 //! Knows the order of things; the rules are in `placing`, `desk`, `feed`, `query` and the ledger.
 
-use model::limits::{ACCOUNTS_MAX, POSTING_HORIZON_MS};
+use model::limits::ACCOUNTS_MAX;
 use model::{AccountId, Amount, Answer, Command, Currency, MintedId, MoneyError, Refusal, Text, Token};
 use rust_decimal::Decimal;
 
@@ -11,6 +11,7 @@ use crate::ledger::Deposited;
 use crate::log::{Cause, hash16};
 use crate::parked::{Until, Waiting};
 use crate::port::View;
+use crate::postings::Why;
 use crate::tx::Tx;
 use crate::wire::PeerMessage;
 
@@ -86,6 +87,12 @@ impl Engine {
                 let answer = self.deposit(tx, posting, &account, amount).unwrap_or_else(Answer::Refused);
                 tx.reply(id, answer);
             }
+            Command::Adjust { id: posting, account, amount, kind, reason } => {
+                tx.by = Cause::Operator;
+                let why = Why { kind, reason };
+                let answer = self.adjust(tx, posting, &account, amount, why).unwrap_or_else(Answer::Refused);
+                tx.reply(id, answer);
+            }
             Command::OpenAccount { account, currency } => self.open_account(tx, id, account, currency, wait_ms),
             desk => {
                 tx.by = Cause::Operator;
@@ -138,17 +145,9 @@ impl Engine {
         self.check_origin(id)?;
         let body = hash16(format!("deposit {account} {}", amount.normalize()).as_bytes());
         let currency = self.ledger.account_head(account).ok_or(Refusal::AccountUnknown)?.currency;
-        if let Some(posting) = tx.posting(id) {
-            return if posting.body == body {
-                Ok(Answer::Deposited { posting, currency, replayed: true })
-            } else {
-                Err(Refusal::IdReused)
-            };
+        if let Some(posting) = self.decided(tx, id, body)? {
+            return Ok(Answer::Deposited { posting, currency, replayed: true });
         }
-        if tx.wager(id).is_some() {
-            return Err(Refusal::IdReused);
-        }
-        self.check_time(id, POSTING_HORIZON_MS)?;
         let amount = Amount::from_decimal(amount, currency).map_err(|e| bad_amount("amount", e))?;
         let at = self.time.stamp();
         let Deposited { posting, replayed } = self.ledger.deposit(tx, at, id, account, amount, body)?;

@@ -4,8 +4,8 @@
 use rust_decimal::Decimal;
 
 use crate::{
-    AccountId, Currency, Definition, Leg, MarketKey, MarketStatus, MintedId, Odds, OddsPolicy, OutcomeKey,
-    OutcomeResult, ProducerId, ResultScope, Text,
+    AccountId, AdjustmentKind, Currency, Definition, Leg, MarketKey, MarketStatus, MintedId, Odds, OddsPolicy,
+    OutcomeKey, OutcomeResult, ProducerId, ResultScope, Text,
 };
 
 /// A wager as a client asks for it.
@@ -100,6 +100,19 @@ pub enum Command {
         account: AccountId,
         /// Amount in its currency.
         amount: Decimal,
+    },
+    /// An operator gives or takes money, once per id.
+    Adjust {
+        /// Minted id.
+        id: MintedId,
+        /// The account.
+        account: AccountId,
+        /// Amount in its currency: below zero is taken.
+        amount: Decimal,
+        /// What for.
+        kind: AdjustmentKind,
+        /// In the operator's words.
+        reason: Text,
     },
     /// Place wagers, in order, each by itself.
     Place(Vec<WagerRequest>),

@@ -404,7 +404,7 @@ pub enum Answer {
     },
     /// An account.
     Account(AccountView),
-    /// A deposit decided by this call, or before with the same body.
+    /// A deposit or an adjustment decided by this call, or before with the same body.
     Deposited {
         /// The posting.
         posting: Posting,

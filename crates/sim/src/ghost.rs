@@ -17,6 +17,8 @@ pub(crate) struct Sums {
     pub(crate) stakes: u64,
     pub(crate) consumed: u64,
     pub(crate) paid: u64,
+    /// Taken by operators, what became debt included.
+    pub(crate) taken: u64,
     pub(crate) sent: BTreeMap<Site, u64>,
 }
 
@@ -64,6 +66,14 @@ impl Ghost {
         self.sums.entry((account.clone(), site)).or_default()
     }
 
+    fn posting(&mut self, site: Site, posting: &Posting) {
+        let (sums, amount) = (self.sums(&posting.account, site), posting.amount.minor());
+        match posting.adjustment() {
+            Some(adjustment) if adjustment.taken => sums.taken += amount,
+            _ => sums.deposits += amount,
+        }
+    }
+
     fn event(&mut self, site: Site, event: Event, accepted: &mut Vec<WagerRecord>) -> Result<(), Breach> {
         match event {
             Event::Account(account, _) => {
@@ -76,7 +86,7 @@ impl Ghost {
                 if self.postings.insert(posting.id, posting.clone()).is_some() {
                     return Err(Breach::new("one_posting", format!("deposit {} was posted twice", posting.id)));
                 }
-                self.sums(&posting.account, site).deposits += posting.amount.minor();
+                self.posting(site, &posting);
             }
             Event::Wager(shared) => {
                 let record = WagerRecord::clone(&shared.0);

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use engine::door::Request;
 use model::{
-    AccountId, Command, Currency, Definition, EventKey, Leg, MarketDraft, MarketKey, MarketStatus, MintedId, Odds,
-    OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, OutcomeResult, ProducerId, Query, ResultScope,
-    ResultWrite, StatusAct, Text, WagerRequest,
+    AccountId, AdjustmentKind, Command, Currency, Definition, EventKey, Leg, MarketDraft, MarketKey, MarketStatus,
+    MintedId, Odds, OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, OutcomeResult, ProducerId, Query,
+    ResultScope, ResultWrite, StatusAct, Text, WagerRequest,
 };
 use rust_decimal::Decimal;
 
@@ -155,7 +155,10 @@ impl Load {
         if self.asked.len() == REMEMBERED {
             self.asked.pop_front();
         }
-        let again = matches!(&call.request, Request::Command(Command::Deposit { .. } | Command::Place(_)));
+        let again = matches!(
+            &call.request,
+            Request::Command(Command::Deposit { .. } | Command::Adjust { .. } | Command::Place(_))
+        );
         if again {
             self.asked.push_back(call.clone());
         }
@@ -172,7 +175,9 @@ impl Load {
         call.wait_ms = self.draw.below(3) * 1_000;
         if self.draw.percent(8) {
             match &mut call.request {
-                Request::Command(Command::Deposit { amount, .. }) => *amount += Decimal::ONE,
+                Request::Command(Command::Deposit { amount, .. } | Command::Adjust { amount, .. }) => {
+                    *amount += Decimal::ONE
+                }
                 Request::Command(Command::Place(items)) => {
                     items.iter_mut().for_each(|item| item.unit_stake += Decimal::ONE);
                 }
@@ -196,6 +201,12 @@ impl Load {
         let account = self.account();
         let region = if self.draw.percent(60) { home_of(&account) } else { self.region() };
         let (id, amount) = (self.mint(now_ms, region), self.money(&account, 10_000));
+        if self.draw.percent(25) {
+            let taken = self.draw.percent(60);
+            let amount = if taken { -amount } else { amount };
+            let kind = self.draw.one(&AdjustmentKind::ALL);
+            return call(region, Command::Adjust { id, account, amount, kind, reason: Text::new("a reason") });
+        }
         call(region, Command::Deposit { id, account, amount })
     }
 

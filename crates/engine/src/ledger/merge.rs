@@ -210,6 +210,11 @@ fn check_posting<V: View>(
     if posting.site != entry.site || posting.id.region() != entry.site.region {
         return refused(format!("posting {} is not decided by site {}", posting.id, entry.site));
     }
+    if let Some(adjustment) = posting.adjustment()
+        && adjustment.debt > if adjustment.taken { posting.amount.minor() } else { 0 }
+    {
+        return refused(format!("adjustment {} owes more than it takes", posting.id));
+    }
     if tx.posting(posting.id).is_some() || !said.postings.insert(posting.id) {
         return refused(format!("posting {} was decided before", posting.id));
     }

@@ -1,6 +1,7 @@
 //! The ledger: accounts, rows of rights, logs and acks. One `Clone + Hash + Eq` struct of ordered maps, so that it can
 //! be model-checked as it stands. Knows no odds, no frames and no clock.
 
+mod adjust;
 mod deposit;
 mod merge;
 mod place;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crdt::{Row, Site};
 use model::{AccountId, AccountView, Hash16, MarketKey, ShareView};
 
+pub(crate) use adjust::Adjusting;
 pub(crate) use deposit::Deposited;
 pub(crate) use place::{Admitted, Judged};
 pub(crate) use rights::Granting;

@@ -7,6 +7,7 @@ mod cluster;
 mod foreign;
 mod money;
 mod odds;
+mod postings;
 mod replication;
 mod restart;
 mod settlement;

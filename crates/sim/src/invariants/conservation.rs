@@ -27,7 +27,7 @@ pub(crate) fn at(world: &World, region: u16) -> Result<(), String> {
         let same = row.dep == sums.deposits
             && row.stk == sums.stakes
             && row.bur == sums.consumed
-            && paid == i128::from(sums.paid)
+            && paid == i128::from(sums.paid) - i128::from(sums.taken)
             && row.sent == sums.sent
             && row.wdr == 0
             && row.rel == 0;
@@ -50,8 +50,8 @@ pub(crate) fn everywhere(world: &World) -> Result<(), String> {
             sums.map(|(_, s)| i128::from(f(s))).sum()
         };
         let debt: i128 = rows.values().map(Row::debt).sum();
-        // Payouts net of clawbacks, less what of them became debt and was not repaid yet.
-        let booked = of(|s| s.deposits) - of(|s| s.consumed) + of(|s| s.paid) + debt;
+        // Given and taken by operators too. Payouts net of clawbacks, less what of them became debt and was not repaid yet.
+        let booked = of(|s| s.deposits) - of(|s| s.consumed) + of(|s| s.paid) - of(|s| s.taken) + debt;
         if held != booked {
             return Err(format!("{account}: held {held}, booked {booked}, of which debt {debt}"));
         }
