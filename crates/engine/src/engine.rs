@@ -18,9 +18,11 @@ use crate::placing::Placing;
 use crate::planted::Planted;
 use crate::port::{LogHead, Meta, View, Write};
 use crate::replication::Link;
+use crate::resolving::Resolving;
 use crate::stats::Stats;
 use crate::time::{Reading, Time};
 use crate::tx::Tx;
+use crate::withdrawing::Withdrawing;
 
 /// One region.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct Engine {
     pub(crate) links: BTreeMap<u16, Link>,
     pub(crate) parked: Parked,
     pub(crate) placing: Placing,
+    pub(crate) withdrawing: Withdrawing,
+    pub(crate) resolving: Resolving,
     pub(crate) early: Early,
     pub(crate) stats: Stats,
     pub(crate) meta: Meta,
@@ -77,6 +81,8 @@ impl Engine {
             links: config.regions.iter().filter(|r| r.number != config.region).map(Link::entry).collect(),
             parked: Parked::default(),
             placing: Placing::default(),
+            withdrawing: Withdrawing::default(),
+            resolving: Resolving::default(),
             early: Early::default(),
             stats: Stats::default(),
             meta: Meta::default(),
@@ -321,6 +327,8 @@ impl Engine {
             .chain(debts)
             .chain(self.parked.deadline_ms())
             .chain(self.placing.deadline_ms())
+            .chain(self.withdrawing.deadline_ms())
+            .chain(self.resolving.deadline_ms())
             .chain(self.silence_due_ms())
             .min()
     }

@@ -30,9 +30,11 @@ mod postings;
 mod query;
 mod replication;
 mod requests;
+mod resolving;
 pub mod stats;
 mod time;
 mod tx;
 pub mod wire;
+mod withdrawing;
 
 pub use engine::Engine;

@@ -80,6 +80,9 @@ pub enum Event {
     /// Rights were granted on a request; the row of this entry carries them.
     #[n(6)]
     Grant(#[n(0)] Grant),
+    /// A withdrawal was confirmed or released by its origin.
+    #[n(10)]
+    Resolved(#[n(0)] Resolved),
 }
 
 /// A wager record shared between the entry that carries it and the batch that stores it.
@@ -113,6 +116,17 @@ pub struct Settled {
     /// Paid in all after it, minor units.
     #[n(3)]
     pub paid: u64,
+}
+
+/// The end of a withdrawal.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Resolved {
+    /// The withdrawal.
+    #[n(0)]
+    pub id: MintedId,
+    /// Whether the money has gone, rather than come back.
+    #[n(1)]
+    pub confirmed: bool,
 }
 
 /// A grant of rights.

@@ -20,6 +20,8 @@ impl Engine {
         self.unpark(tx);
         self.place_on_time(tx);
         self.seal(tx);
+        self.withdraw_on_time(tx);
+        self.resolve_on_time(tx);
         self.settle_some(tx);
         self.silence(tx);
     }

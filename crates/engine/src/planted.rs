@@ -23,11 +23,13 @@ pub enum Planted {
     ResumeClearsAll,
     /// A grant does not lower what the giver may spend.
     GrantKept,
+    /// A withdrawal counts as held before its entry is acknowledged.
+    HeldEarly,
 }
 
 impl Planted {
     /// All bugs that can be planted.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::AckBeforeSync,
         Self::NotSticky,
         Self::RegrantRepeats,
@@ -36,5 +38,6 @@ impl Planted {
         Self::UptoEarly,
         Self::ResumeClearsAll,
         Self::GrantKept,
+        Self::HeldEarly,
     ];
 }

@@ -166,6 +166,8 @@ impl Engine {
             PeerMessage::Acquired(answer) => self.acquired(tx, site, &answer),
             PeerMessage::Odds(frame) => self.odds_frame(tx, region, frame),
             PeerMessage::OddsFrom { vector } => self.begin_odds(region, &vector),
+            PeerMessage::Resolve(ask) => self.resolve_asked(tx, region, &ask),
+            PeerMessage::Resolved(reply) => self.resolve_answered(tx, site, &reply),
             PeerMessage::OpenAccount { account, currency } => {
                 let mine = self.region_number(account.region()) == Some(self.site.region);
                 if mine && self.not_ready().is_none() {

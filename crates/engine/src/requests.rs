@@ -14,6 +14,7 @@ use crate::port::View;
 use crate::postings::Why;
 use crate::tx::Tx;
 use crate::wire::PeerMessage;
+use crate::withdrawing::Asked;
 
 impl Engine {
     pub(crate) fn request<V: View>(
@@ -92,6 +93,12 @@ impl Engine {
                 let why = Why { kind, reason };
                 let answer = self.adjust(tx, posting, &account, amount, why).unwrap_or_else(Answer::Refused);
                 tx.reply(id, answer);
+            }
+            Command::Withdraw { id: posting, account, amount } => {
+                self.withdraw(tx, id, Asked { id: posting, account, amount }, wait_ms);
+            }
+            Command::ResolveWithdrawal { id: posting, account, confirm } => {
+                self.resolve(tx, id, account, posting, confirm, wait_ms);
             }
             Command::OpenAccount { account, currency } => self.open_account(tx, id, account, currency, wait_ms),
             desk => {

@@ -114,6 +114,24 @@ pub enum Command {
         /// In the operator's words.
         reason: Text,
     },
+    /// Set money aside for a payment out, once per id.
+    Withdraw {
+        /// Minted id.
+        id: MintedId,
+        /// The account.
+        account: AccountId,
+        /// Amount in its currency.
+        amount: Decimal,
+    },
+    /// The payment was made, or will not be.
+    ResolveWithdrawal {
+        /// The withdrawal.
+        id: MintedId,
+        /// Whose it is.
+        account: AccountId,
+        /// Whether it was made.
+        confirm: bool,
+    },
     /// Place wagers, in order, each by itself.
     Place(Vec<WagerRequest>),
     /// Make or remake a market by hand.
@@ -158,6 +176,8 @@ pub enum Query {
     Account(AccountQuery),
     /// A wager by id.
     Wager(MintedId),
+    /// A withdrawal of an account.
+    Withdrawal(AccountId, MintedId),
     /// A market as this region sells it.
     Market(MarketKey),
     /// Liveness of producers.

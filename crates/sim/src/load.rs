@@ -64,6 +64,8 @@ pub(crate) struct Load {
     asked: VecDeque<Call>,
     weights: [u64; 11],
     wide_outcomes: u64,
+    /// Withdrawals asked for, and where.
+    withdrawals: VecDeque<(MintedId, AccountId, u16)>,
     /// A market was made at this region and has no prices yet.
     follow: Option<u16>,
 }
@@ -75,6 +77,7 @@ impl Load {
             draw: Draw::new(options.seed, 0x10ad),
             accounts: names.map(|n| AccountId::new(&n).expect("a valid name")).collect(),
             asked: VecDeque::new(),
+            withdrawals: VecDeque::new(),
             weights: options.weights,
             wide_outcomes: options.wide_outcomes,
             follow: None,
@@ -157,7 +160,9 @@ impl Load {
         }
         let again = matches!(
             &call.request,
-            Request::Command(Command::Deposit { .. } | Command::Adjust { .. } | Command::Place(_))
+            Request::Command(
+                Command::Deposit { .. } | Command::Adjust { .. } | Command::Withdraw { .. } | Command::Place(_)
+            )
         );
         if again {
             self.asked.push_back(call.clone());
@@ -201,6 +206,25 @@ impl Load {
         let account = self.account();
         let region = if self.draw.percent(60) { home_of(&account) } else { self.region() };
         let (id, amount) = (self.mint(now_ms, region), self.money(&account, 10_000));
+        if self.draw.percent(25) {
+            self.withdrawals.push_back((id, account.clone(), region));
+            self.withdrawals.truncate(REMEMBERED);
+            return Call { wait_ms: 2_000, ..call(region, Command::Withdraw { id, account, amount }) };
+        }
+        if self.draw.percent(25)
+            && let Some((id, account, origin)) = self.withdrawals.pop_back()
+        {
+            if self.draw.percent(70) {
+                self.withdrawals.push_front((id, account.clone(), origin));
+            }
+            let (confirm, near) = (self.draw.percent(50), self.draw.percent(80));
+            let region = if near { origin } else { region };
+            if self.draw.percent(40) {
+                let request = Request::Query(Query::Withdrawal(account, id));
+                return Call { region, request, token: None, wait_ms: 0 };
+            }
+            return Call { wait_ms: 2_000, ..call(region, Command::ResolveWithdrawal { id, account, confirm }) };
+        }
         if self.draw.percent(25) {
             let taken = self.draw.percent(60);
             let amount = if taken { -amount } else { amount };

@@ -76,6 +76,11 @@ fn a_grant_that_stays_spendable_is_caught() {
 }
 
 #[test]
+fn a_withdrawal_held_before_its_ack_is_caught() {
+    caught(Planted::HeldEarly, &["held_when_safe"], |_| {});
+}
+
+#[test]
 fn every_bug_that_can_be_planted_has_its_test() {
-    assert_eq!(Planted::ALL.len(), 8, "a new planted bug wants a test in this file");
+    assert_eq!(Planted::ALL.len(), 9, "a new planted bug wants a test in this file");
 }

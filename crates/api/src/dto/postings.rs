@@ -1,7 +1,7 @@
-//! Adjustments, both ways.
+//! Adjustments and withdrawals, both ways.
 
 use model::limits::REASON_BYTES_MAX;
-use model::{AccountId, Adjustment, AdjustmentKind, Currency, MintedId, Posting, Text};
+use model::{AccountId, Adjustment, AdjustmentKind, Currency, MintedId, Posting, Text, WithdrawalState};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -106,5 +106,81 @@ impl<'a> AdjustedOut<'a> {
             region: config.region(posting.site.region),
             posted_at: Time(posting.at.ms()),
         }
+    }
+}
+
+/// Sets money aside for a payment out, once per id.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Withdraw)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WithdrawIn<'a> {
+    /// Minted id (`POST /v1/ids?for=posting`).
+    #[serde(borrow)]
+    #[schema(value_type = String, required)]
+    id: Option<Str<'a>>,
+    /// In the account's currency.
+    #[schema(value_type = String, required, example = "10.50")]
+    amount: Option<Str<'a>>,
+}
+
+/// Reads id and amount.
+pub(crate) struct WithdrawBody;
+
+impl Body for WithdrawBody {
+    type In<'a> = WithdrawIn<'a>;
+    type Parsed = (MintedId, Decimal);
+
+    fn parse(input: WithdrawIn<'_>, faults: &mut Faults) -> Option<(MintedId, Decimal)> {
+        let id = faults.need("id", input.id.as_ref(), MintedId::parse);
+        let amount = faults.need("amount", input.amount.as_ref(), strict::amount);
+        Some((id?, amount?))
+    }
+}
+
+/// A withdrawal as it stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Withdrawal)]
+pub(crate) struct WithdrawalOut<'a> {
+    #[schema(value_type = String)]
+    id: Shown<MintedId>,
+    #[schema(value_type = String)]
+    account: Shown<&'a AccountId>,
+    amount: String,
+    currency: &'a str,
+    /// `pending` (then `reason` is `awaiting_ack`), `held`, `confirmed`, `released` or `rejected` (then `reason` is
+    /// `insufficient_funds`).
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// The region that decided it.
+    region: String,
+    #[schema(value_type = String, format = DateTime)]
+    decided_at: Time,
+}
+
+impl<'a> WithdrawalOut<'a> {
+    pub(crate) fn is_pending(&self) -> bool {
+        self.status == "pending"
+    }
+
+    /// `None` when the posting is no withdrawal.
+    pub(crate) fn of(posting: &'a Posting, held: bool, currency: &'a Currency, config: &ApiConfig) -> Option<Self> {
+        let (status, reason) = match posting.withdrawal()?.state {
+            WithdrawalState::Prepared if held => ("held", None),
+            WithdrawalState::Prepared => ("pending", Some("awaiting_ack")),
+            WithdrawalState::Insufficient => ("rejected", Some("insufficient_funds")),
+            WithdrawalState::Confirmed => ("confirmed", None),
+            WithdrawalState::Released => ("released", None),
+        };
+        Some(Self {
+            id: Shown(posting.id),
+            account: Shown(&posting.account),
+            amount: currency.format(i128::from(posting.amount.minor())),
+            currency: currency.code(),
+            status,
+            reason,
+            region: config.region(posting.site.region),
+            decided_at: Time(posting.at.ms()),
+        })
     }
 }

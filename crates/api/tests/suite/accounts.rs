@@ -19,6 +19,7 @@ fn view() -> AccountView {
         spendable_with_wait: 90_000,
         reserved: 1_000,
         in_transfer: 500,
+        held: 0,
         debt: 0,
         home: Site::new(1, 1),
         shares: vec![
@@ -38,7 +39,8 @@ async fn an_account_is_opened_once_and_shown() {
             got.json(),
             json!({
                 "account": "p@eu", "currency": "GBP", "balance": "1000.00", "spendable_here": "600.00",
-                "spendable_with_wait": "900.00", "reserved": "10.00", "in_transfer": "5.00", "debt": "0.00",
+                "spendable_with_wait": "900.00", "reserved": "10.00", "in_transfer": "5.00", "held": "0.00",
+                "debt": "0.00",
                 "home": "eu", "shares": [
                     {"region": "eu", "site": "1.1.0", "free": "600.00", "reserved": "10.00"},
                     {"region": "us", "site": "2.3.0", "free": "-0.05", "reserved": "0.00"},

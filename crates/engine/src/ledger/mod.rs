@@ -7,6 +7,7 @@ mod merge;
 mod place;
 mod rights;
 mod settle;
+mod withdraw;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ pub(crate) use adjust::Adjusting;
 pub(crate) use deposit::Deposited;
 pub(crate) use place::{Admitted, Judged};
 pub(crate) use rights::Granting;
+pub(crate) use withdraw::Preparing;
 
 use crate::log::hash16;
 use crate::planted::Planted;
@@ -184,6 +186,7 @@ impl Ledger {
             spendable_with_wait: spendable_here + if home_reachable { elsewhere } else { 0 },
             reserved: account.rows.values().map(Row::reserved).sum(),
             in_transfer: account.in_transfer(),
+            held: account.rows.values().map(Row::held).sum(),
             debt: account.rows.values().map(Row::debt).sum(),
             home: head.home,
             shares: account

@@ -1,7 +1,7 @@
 //! Postings: an operator's adjustments, decided once, recorded with their reason, and never below zero.
 
 use engine::log::{Cause, Entry, Event};
-use model::{AdjustmentKind, Answer, Command, MintedId, Posting, Refusal, Text};
+use model::{AdjustmentKind, Answer, Command, MintedId, Posting, Query, Refusal, Text, WithdrawalState};
 
 use crate::cluster::{Cluster, acc, accepted, dec};
 
@@ -111,4 +111,105 @@ fn an_adjustment_of_nothing_or_without_a_reason_is_refused() {
         assert!(matches!(answer, Answer::Refused(Refusal::Malformed { .. })), "{amount} {reason}: {answer:?}");
     }
     assert_eq!(c.account(1, P).balance, 1_000);
+}
+
+fn withdraw(c: &mut Cluster, n: u16, id: MintedId, amount: &str) -> Answer {
+    c.ask(n, Command::Withdraw { id, account: acc(P), amount: dec(amount) })
+}
+
+fn resolve(c: &mut Cluster, n: u16, id: MintedId, confirm: bool) -> Answer {
+    c.ask(n, Command::ResolveWithdrawal { id, account: acc(P), confirm })
+}
+
+fn standing(answer: &Answer) -> (WithdrawalState, bool) {
+    match answer {
+        Answer::Withdrawal { posting, held, .. } => (posting.withdrawal().unwrap().state, *held),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_withdrawal_is_held_only_once_another_region_has_its_entry() {
+    let mut c = Cluster::new(2);
+    c.funded(P, "10");
+    c.part(1, 2);
+    let id = c.mint(1);
+    assert_eq!(standing(&withdraw(&mut c, 1, id, "4")), (WithdrawalState::Prepared, false));
+    assert_eq!(c.account(1, P).spendable_here, 600, "free goes down at once");
+    assert_eq!(c.account(1, P).held, 400);
+    assert_eq!(resolve(&mut c, 1, id, true), Answer::Refused(Refusal::NotHeldYet));
+    assert_eq!(resolve(&mut c, 1, id, false), Answer::Refused(Refusal::NotHeldYet));
+    c.crash(1);
+    assert_eq!(standing(&withdraw(&mut c, 1, id, "4")), (WithdrawalState::Prepared, false));
+    c.heal(1, 2);
+    c.run_until_quiet();
+    let seen = c.query(1, Query::Withdrawal(acc(P), id));
+    assert_eq!(standing(&seen), (WithdrawalState::Prepared, true));
+    c.crash(1);
+    assert_eq!(standing(&c.query(1, Query::Withdrawal(acc(P), id))), (WithdrawalState::Prepared, true));
+    assert_eq!(standing(&resolve(&mut c, 1, id, true)), (WithdrawalState::Confirmed, false));
+    assert_eq!(standing(&resolve(&mut c, 1, id, true)), (WithdrawalState::Confirmed, false));
+    assert_eq!(resolve(&mut c, 1, id, false), Answer::Refused(Refusal::WithdrawalConfirmed));
+    c.run_until_quiet();
+    let view = c.account(2, P);
+    assert_eq!((view.balance, view.held), (600, 0));
+    assert_eq!(standing(&c.query(2, Query::Withdrawal(acc(P), id))), (WithdrawalState::Confirmed, false));
+    c.assert_equal();
+    c.assert_conserved(P);
+}
+
+#[test]
+fn away_from_home_the_home_is_asked_and_another_region_forwards_the_end() {
+    let mut c = Cluster::new(3);
+    c.funded(P, "10");
+    let id = c.mint(2);
+    assert_eq!(standing(&withdraw(&mut c, 2, id, "4")).0, WithdrawalState::Prepared);
+    c.run_until_quiet();
+    assert_eq!(c.account(1, P).held, 400);
+    let read = c.query(3, Query::Withdrawal(acc(P), id));
+    assert_eq!(read, Answer::Refused(Refusal::NotOwner { region: 2 }), "only the origin knows whether it is held");
+    assert_eq!(standing(&resolve(&mut c, 3, id, false)), (WithdrawalState::Released, false));
+    assert_eq!(resolve(&mut c, 1, id, true), Answer::Refused(Refusal::WithdrawalReleased));
+    c.run_until_quiet();
+    let view = c.account(1, P);
+    assert_eq!((view.balance, view.spendable_here, view.held), (1_000, 1_000, 0), "released money goes home");
+    c.assert_equal();
+    c.assert_conserved(P);
+}
+
+#[test]
+fn a_withdrawal_is_refused_while_its_home_knows_of_debt_and_undecided_while_the_home_is_away() {
+    let mut c = Cluster::new(3);
+    c.funded(P, "10");
+    let moved = c.mint(2);
+    assert_eq!(standing(&withdraw(&mut c, 2, moved, "5")).0, WithdrawalState::Prepared);
+    c.run_until_quiet();
+    standing(&resolve(&mut c, 2, moved, false));
+    c.part(1, 2);
+    let id = c.mint(2);
+    let away = withdraw(&mut c, 2, id, "1");
+    assert_eq!(away, Answer::Refused(Refusal::RegionUnreachable { region: Text::new("eu-west") }));
+    let debt = c.mint(1);
+    posted(adjust(&mut c, 1, debt, "-20", "a chargeback"));
+    c.heal(1, 2);
+    assert_eq!(withdraw(&mut c, 2, id, "1"), Answer::Refused(Refusal::DebtOutstanding));
+    c.assert_conserved(P);
+}
+
+#[test]
+fn a_withdrawal_of_money_that_is_nowhere_is_refused_for_good() {
+    let mut c = Cluster::new(2);
+    c.funded(P, "10");
+    for n in [1, 2] {
+        let id = c.mint(n);
+        assert_eq!(standing(&withdraw(&mut c, n, id, "11")), (WithdrawalState::Insufficient, false), "region {n}");
+        c.run_until_quiet();
+        let more = c.mint(1);
+        c.deposit(1, more, P, "0.01");
+        assert_eq!(standing(&withdraw(&mut c, n, id, "11")).0, WithdrawalState::Insufficient);
+        assert_eq!(resolve(&mut c, n, id, true), Answer::Refused(Refusal::WithdrawalRefused));
+    }
+    c.run_until_quiet();
+    c.assert_equal();
+    c.assert_conserved(P);
 }

@@ -11,7 +11,7 @@ pub(crate) mod one_posting;
 pub(crate) mod sticky_answer;
 pub(crate) mod suspension_wins;
 
-use model::WagerRecord;
+use model::{Posting, WagerRecord};
 
 use crate::report::Breach;
 use crate::stops::Held;
@@ -38,6 +38,12 @@ pub(crate) fn deep(world: &World) -> Result<(), Breach> {
     named("durable_ack", durable_ack::check(world))?;
     named("contained", contained::check(world))?;
     named("convergence", convergence::prefixes(world))
+}
+
+/// A client was shown a withdrawal.
+pub(crate) fn withdrawal_shown(world: &World, region: u16, posting: &Posting, held: bool) -> Result<(), Breach> {
+    named("one_posting", one_posting::shown(world, posting))?;
+    named("held_when_safe", if held { one_posting::held(world, region, posting) } else { Ok(()) })
 }
 
 /// A wager was accepted in a group that began with `held`.

@@ -390,6 +390,9 @@ impl World {
 
     fn reply(&mut self, region: u16, id: u64, answer: &Answer, token: &model::Token) -> Result<(), Breach> {
         let site = self.node(region).site;
+        if let Answer::Withdrawal { posting, held, .. } = answer {
+            invariants::withdrawal_shown(self, region, posting, *held)?;
+        }
         let call = self.oracle.heard(id, answer, token, &self.ghost, site)?;
         let short = short(answer);
         self.trace.note(self.now_ms, &format!("{region}: answers {id} {short}"));
