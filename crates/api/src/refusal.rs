@@ -90,6 +90,21 @@ fn describe(why: &Refusal, config: &ApiConfig) -> (Problem, Retry) {
             ),
             Retry::No,
         ),
+        Refusal::SourceOlder => (
+            Problem::new(
+                StatusCode::CONFLICT,
+                "source_older",
+                "something newer by source time is held already; nothing was changed",
+            ),
+            Retry::No,
+        ),
+        _ => withdrawal(why).unwrap_or_else(|| (for_now(why, config), Retry::SameId)),
+    }
+}
+
+/// What withdrawals alone are refused for.
+fn withdrawal(why: &Refusal) -> Option<(Problem, Retry)> {
+    Some(match why {
         Refusal::WithdrawalUnknown => unknown("withdrawal_unknown", "withdrawal"),
         Refusal::DebtOutstanding => {
             (conflict("debt_outstanding", "the account owes money, which comes first"), Retry::SameId)
@@ -106,16 +121,8 @@ fn describe(why: &Refusal, config: &ApiConfig) -> (Problem, Retry) {
         Refusal::WithdrawalRefused => {
             (conflict("withdrawal_refused", "the withdrawal was refused: there is nothing held"), Retry::No)
         }
-        Refusal::SourceOlder => (
-            Problem::new(
-                StatusCode::CONFLICT,
-                "source_older",
-                "something newer by source time is held already; nothing was changed",
-            ),
-            Retry::No,
-        ),
-        _ => (for_now(why, config), Retry::SameId),
-    }
+        _ => return None,
+    })
 }
 
 fn conflict(code: &'static str, detail: &'static str) -> Problem {

@@ -127,7 +127,8 @@ impl Ghost {
                 }
                 *posting = posting.withdrawn(state);
                 let (account, amount) = (posting.account.clone(), posting.amount.minor());
-                self.sums(&account, site).withdrawals[if resolved.confirmed { 1 } else { 2 }] += amount;
+                let [_, confirmed, released] = &mut self.sums(&account, site).withdrawals;
+                *(if resolved.confirmed { confirmed } else { released }) += amount;
             }
             Event::Grant(grant) => {
                 *self.sums(&grant.account, site).sent.entry(grant.to).or_default() += grant.amount;
