@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use model::KeyError;
+use model::{AccountId, KeyError, MintedId};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::problem::{Fault, Problem};
@@ -95,6 +95,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
             Ok(Path(text)) => Ok(Self(text)),
             Err(e) => Err(Problem::field("path", e.body_text()).undecided()),
         }
+    }
+}
+
+/// An account and the id of one of its postings.
+#[derive(Debug)]
+pub(crate) struct Posted {
+    pub(crate) account: AccountId,
+    pub(crate) id: MintedId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Posted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path((account, id)) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|e| Problem::field("path", e.body_text()).undecided())?;
+        let account = Segment(account).key("account", AccountId::new)?;
+        let id = MintedId::parse(&id).map_err(|e| Problem::field("id", e).undecided())?;
+        Ok(Self { account, id })
     }
 }
 

@@ -117,8 +117,35 @@ fn describe(why: &Refusal, config: &ApiConfig) -> (Problem, Retry) {
             ),
             Retry::No,
         ),
-        _ => (for_now(why, config), Retry::SameId),
+        _ => withdrawal(why).unwrap_or_else(|| (for_now(why, config), Retry::SameId)),
     }
+}
+
+/// What withdrawals alone are refused for.
+fn withdrawal(why: &Refusal) -> Option<(Problem, Retry)> {
+    Some(match why {
+        Refusal::WithdrawalUnknown => unknown("withdrawal_unknown", "withdrawal"),
+        Refusal::DebtOutstanding => {
+            (conflict("debt_outstanding", "the account owes money, which comes first"), Retry::SameId)
+        }
+        Refusal::NotHeldYet => {
+            (conflict("not_held_yet", "the money is not held yet; ask again in a moment"), Retry::SameId)
+        }
+        Refusal::WithdrawalConfirmed => {
+            (conflict("withdrawal_confirmed", "the withdrawal is confirmed: the money is gone"), Retry::No)
+        }
+        Refusal::WithdrawalReleased => {
+            (conflict("withdrawal_released", "the withdrawal is released: the money is free again"), Retry::No)
+        }
+        Refusal::WithdrawalRefused => {
+            (conflict("withdrawal_refused", "the withdrawal was refused: there is nothing held"), Retry::No)
+        }
+        _ => return None,
+    })
+}
+
+fn conflict(code: &'static str, detail: &'static str) -> Problem {
+    Problem::new(StatusCode::CONFLICT, code, detail)
 }
 
 /// May merely not have arrived: the same call can succeed a moment later.

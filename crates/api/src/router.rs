@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::config::ApiConfigError;
 use crate::problem::Problem;
-use crate::routes::{accounts, admin, feeds, health, ids, markets, odds, producers, wagers};
+use crate::routes::{accounts, admin, feeds, health, ids, markets, odds, postings, producers, wagers};
 use crate::state::AppState;
 use crate::token::{self, REPLAYED, STALE, TOKEN, WAIT_MS};
 
@@ -34,6 +34,11 @@ fn calls() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Frame::openapi())
         .routes(routes!(accounts::open, accounts::get))
         .routes(routes!(accounts::deposit))
+        .routes(routes!(postings::adjust))
+        .routes(routes!(postings::withdraw))
+        .routes(routes!(postings::withdrawal))
+        .routes(routes!(postings::confirm))
+        .routes(routes!(postings::release))
         .routes(routes!(wagers::place))
         .routes(routes!(wagers::place_batch))
         .routes(routes!(wagers::get))

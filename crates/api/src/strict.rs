@@ -221,6 +221,15 @@ pub(crate) fn amount(text: &str) -> Result<Decimal, MoneyError> {
     Ok(amount)
 }
 
+/// An amount that may be below zero: an operator takes as well as gives.
+pub(crate) fn signed_amount(text: &str) -> Result<Decimal, MoneyError> {
+    match text.strip_prefix('-') {
+        Some(rest) if rest.starts_with('-') => Err(MoneyError::NotDecimal),
+        Some(rest) => amount(rest).map(|taken| -taken),
+        None => amount(text),
+    }
+}
+
 /// Odds in any of their three forms.
 pub(crate) fn odds(text: &str) -> Result<Odds, model::OddsError> {
     Odds::parse(text)

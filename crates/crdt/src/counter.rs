@@ -13,7 +13,7 @@ pub struct Row {
     /// Deposits.
     #[n(0)]
     pub dep: u64,
-    /// Withdrawals.
+    /// Held to out: withdrawals confirmed.
     #[n(1)]
     pub wdr: u64,
     /// Free to reserved: stakes.
@@ -43,6 +43,14 @@ pub struct Row {
     /// Rights applied from other sites.
     #[n(10)]
     pub recv: BTreeMap<Site, u64>,
+    /// Free to held: withdrawals prepared.
+    #[n(11)]
+    #[cbor(default)]
+    pub hld: u64,
+    /// Held to free: withdrawals released.
+    #[n(12)]
+    #[cbor(default)]
+    pub unh: u64,
 }
 
 /// A row that cannot be a successor of another, or that overspends at its owner. Nothing was changed.
@@ -72,8 +80,8 @@ impl Row {
     /// Rights this row may still spend. Negative only for a foreign row seen before what it received.
     #[must_use]
     pub fn free(&self) -> i128 {
-        let credits = [self.dep, self.rel, self.pay];
-        let debits = [self.wdr, self.stk, self.clw, self.dpd];
+        let credits = [self.dep, self.rel, self.pay, self.unh];
+        let debits = [self.hld, self.stk, self.clw, self.dpd];
         sum(&credits) - sum(&debits) - total(&self.sent) + total(&self.recv)
     }
 
@@ -81,6 +89,12 @@ impl Row {
     #[must_use]
     pub fn reserved(&self) -> i128 {
         sum(&[self.stk]) - sum(&[self.rel, self.bur])
+    }
+
+    /// Set aside for withdrawals that are neither confirmed nor released.
+    #[must_use]
+    pub fn held(&self) -> i128 {
+        sum(&[self.hld]) - sum(&[self.unh, self.wdr])
     }
 
     /// Debt not yet repaid.
@@ -128,11 +142,12 @@ impl Row {
         if grows && maps { Ok(()) } else { Err(RowError::Regressed) }
     }
 
-    fn counters(&self) -> [u64; 9] {
-        [self.dep, self.wdr, self.stk, self.rel, self.bur, self.pay, self.clw, self.dbt, self.dpd]
+    fn counters(&self) -> [u64; 11] {
+        let Self { dep, wdr, stk, rel, bur, pay, clw, dbt, dpd, hld, unh, sent: _, recv: _ } = self;
+        [*dep, *wdr, *stk, *rel, *bur, *pay, *clw, *dbt, *dpd, *hld, *unh]
     }
 
-    fn counters_mut(&mut self) -> [&mut u64; 9] {
+    fn counters_mut(&mut self) -> [&mut u64; 11] {
         [
             &mut self.dep,
             &mut self.wdr,
@@ -143,6 +158,8 @@ impl Row {
             &mut self.clw,
             &mut self.dbt,
             &mut self.dpd,
+            &mut self.hld,
+            &mut self.unh,
         ]
     }
 }

@@ -110,11 +110,12 @@ proptest! {
     }
 
     #[test]
-    fn a_regressed_row_is_no_successor(a in row(), field in 0..9usize) {
+    fn a_regressed_row_is_no_successor(a in row(), field in 0..11usize) {
         let mut next = a.clone();
         let counter = match field {
             0 => &mut next.dep, 1 => &mut next.wdr, 2 => &mut next.stk, 3 => &mut next.rel, 4 => &mut next.bur,
-            5 => &mut next.pay, 6 => &mut next.clw, 7 => &mut next.dbt, _ => &mut next.dpd,
+            5 => &mut next.pay, 6 => &mut next.clw, 7 => &mut next.dbt, 8 => &mut next.dpd, 9 => &mut next.hld,
+            _ => &mut next.unh,
         };
         prop_assume!(*counter > 0);
         *counter -= 1;
@@ -142,8 +143,8 @@ fn row() -> impl Strategy<Value = Row> {
         proptest::collection::btree_map(0..3usize, 0..9u64, 0..3)
             .prop_map(|m| m.into_iter().map(|(s, n)| (site(s), n)).collect())
     };
-    (proptest::array::uniform9(0..9u64), map(), map()).prop_map(
-        |([dep, wdr, stk, rel, bur, pay, clw, dbt, dpd], sent, recv)| Row {
+    (proptest::array::uniform11(0..9u64), map(), map()).prop_map(
+        |([dep, wdr, stk, rel, bur, pay, clw, dbt, dpd, hld, unh], sent, recv)| Row {
             dep,
             wdr,
             stk,
@@ -155,6 +156,8 @@ fn row() -> impl Strategy<Value = Row> {
             dpd,
             sent,
             recv,
+            hld,
+            unh,
         },
     )
 }

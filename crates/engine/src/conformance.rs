@@ -437,7 +437,15 @@ fn wager(id: MintedId, stake: u64) -> WagerRecord {
 
 fn posting(id: MintedId, minor: u64) -> Posting {
     let amount = Amount::from_minor(minor).expect("a small amount");
-    Posting { id, account: account("p1@eu-west"), amount, body: Hash16([4; 16]), at: Hlc(5), site: Site::new(1, 1) }
+    Posting {
+        id,
+        account: account("p1@eu-west"),
+        amount,
+        body: Hash16([4; 16]),
+        at: Hlc(5),
+        site: Site::new(1, 1),
+        act: None,
+    }
 }
 
 fn word<V>(value: V, n: u64) -> FeedSlot<V> {

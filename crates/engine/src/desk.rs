@@ -46,7 +46,13 @@ impl Engine {
                 Ok(Answer::Producers(self.producer_views(tx.now)))
             }
             Command::SetClock { now_ms } => self.set_clock(now_ms),
-            Command::Place(_) | Command::Deposit { .. } | Command::OpenAccount { .. } | Command::CloseWager { .. } => {
+            Command::Place(_)
+            | Command::Deposit { .. }
+            | Command::Adjust { .. }
+            | Command::Withdraw { .. }
+            | Command::ResolveWithdrawal { .. }
+            | Command::OpenAccount { .. }
+            | Command::CloseWager { .. } => {
                 unreachable!("money has its own way in")
             }
         }

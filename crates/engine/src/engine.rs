@@ -19,9 +19,11 @@ use crate::placing::Placing;
 use crate::planted::Planted;
 use crate::port::{LogHead, Meta, View, Write};
 use crate::replication::Link;
+use crate::resolving::Resolving;
 use crate::stats::Stats;
 use crate::time::{Reading, Time};
 use crate::tx::Tx;
+use crate::withdrawing::Withdrawing;
 
 /// One region.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct Engine {
     pub(crate) parked: Parked,
     pub(crate) placing: Placing,
     pub(crate) fencing: Fencing,
+    pub(crate) withdrawing: Withdrawing,
+    pub(crate) resolving: Resolving,
     pub(crate) early: Early,
     pub(crate) stats: Stats,
     pub(crate) meta: Meta,
@@ -79,6 +83,8 @@ impl Engine {
             parked: Parked::default(),
             placing: Placing::default(),
             fencing: Fencing::default(),
+            withdrawing: Withdrawing::default(),
+            resolving: Resolving::default(),
             early: Early::default(),
             stats: Stats::default(),
             meta: Meta::default(),
@@ -334,6 +340,8 @@ impl Engine {
             .chain(self.parked.deadline_ms())
             .chain(self.placing.deadline_ms())
             .chain(self.fencing.deadline_ms())
+            .chain(self.withdrawing.deadline_ms())
+            .chain(self.resolving.deadline_ms())
             .chain(self.silence_due_ms())
             .min()
     }

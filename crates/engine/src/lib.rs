@@ -31,13 +31,16 @@ mod parked;
 mod placing;
 pub mod planted;
 pub mod port;
+mod postings;
 mod query;
 mod replication;
 mod requests;
+mod resolving;
 mod spend;
 pub mod stats;
 mod time;
 mod tx;
 pub mod wire;
+mod withdrawing;
 
 pub use engine::Engine;

@@ -83,6 +83,9 @@ pub enum Event {
     /// Rights were granted on a request; the row of this entry carries them.
     #[n(6)]
     Grant(#[n(0)] Grant),
+    /// A withdrawal was confirmed or released by its origin.
+    #[n(10)]
+    Resolved(#[n(0)] Resolved),
     /// An account's home has moved; the rights move with it, in this entry.
     #[n(13)]
     Home(#[n(0)] AccountId, #[n(1)] AccountHead),
@@ -153,6 +156,17 @@ pub struct Settled {
     /// Paid in all after it, minor units.
     #[n(3)]
     pub paid: u64,
+}
+
+/// The end of a withdrawal.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Resolved {
+    /// The withdrawal.
+    #[n(0)]
+    pub id: MintedId,
+    /// Whether the money has gone, rather than come back.
+    #[n(1)]
+    pub confirmed: bool,
 }
 
 /// A grant of rights.

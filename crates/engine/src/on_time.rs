@@ -21,6 +21,8 @@ impl Engine {
         self.place_on_time(tx);
         self.fence_on_time(tx);
         self.seal(tx);
+        self.withdraw_on_time(tx);
+        self.resolve_on_time(tx);
         self.settle_some(tx);
         self.silence(tx);
     }

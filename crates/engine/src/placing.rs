@@ -15,7 +15,7 @@ use crate::log::Cause;
 use crate::planted::Planted;
 use crate::port::View;
 use crate::tx::Tx;
-use crate::wire::{Acquire, Acquired, PeerMessage};
+use crate::wire::{Acquire, Acquired, PeerMessage, Purpose};
 
 /// A request for rights is sent again after this long without an answer, ms.
 const ACQUIRE_AGAIN_MS: u64 = 1_000;
@@ -293,7 +293,7 @@ impl Engine {
         let quarter = self.ledger.elsewhere(account) / 4;
         let want = missing.saturating_mul(4).max(quarter);
         let n = self.next_acquire();
-        let message = Acquire { n, account: account.clone(), need: missing, want };
+        let message = Acquire { n, account: account.clone(), need: missing, want, purpose: None };
         tx.send(region, Lane::Requests, &PeerMessage::Acquire(message.clone()));
         self.stats.acquires += 1;
         let wanted = self.placing.wanted.entry(account.clone()).or_default();
@@ -308,7 +308,8 @@ impl Engine {
         let home = self.ledger.account_head(&ask.account).map(|h| h.home);
         let held = self.placing.wanted.contains_key(&ask.account) && home != Some(from);
         tx.by = Cause::Peer;
-        let granted = match self.ledger.grant(tx, from, ask, held) {
+        let debt = (ask.purpose == Some(Purpose::Withdraw)).then(|| self.ledger.owes(&ask.account));
+        let granted = match self.ledger.grant(tx, from, ask, held || debt == Some(true)) {
             Granting::Granted(amount) => {
                 self.stats.grants += 1;
                 amount
@@ -320,13 +321,16 @@ impl Engine {
         };
         self.seal(tx);
         let seq = self.ledger.next_seq() - 1;
-        let answer = Acquired { n: ask.n, account: ask.account.clone(), granted, seq };
+        let answer = Acquired { n: ask.n, account: ask.account.clone(), granted, seq, debt };
         tx.send(from.region, Lane::Requests, &PeerMessage::Acquired(answer));
     }
 
     /// A giver has answered. Nothing is concluded before our prefix of its log holds the index it answered at: a grant
     /// counts only in-stream, and "nothing" is certain only then.
     pub(crate) fn acquired<V: View>(&mut self, tx: &mut Tx<'_, V>, from: Site, answer: &Acquired) {
+        if self.withdrawal_acquired(tx, from, answer) {
+            return;
+        }
         let Some(wanted) = self.placing.wanted.get_mut(&answer.account) else { return };
         let Some(asked) = wanted.asked.as_mut().filter(|a| a.message.n == answer.n && a.region == from.region) else {
             return;
@@ -345,6 +349,8 @@ impl Engine {
 
     /// The prefix of a site's log has grown: answers that waited for it are concluded.
     pub(crate) fn reached<V: View>(&mut self, tx: &mut Tx<'_, V>, site: Site, seq: u64) {
+        self.withdrawals_reached(tx, site);
+        self.resolves_reached(tx, site);
         while let Some((cut, _)) = self.placing.cuts.range((site, 0)..=(site, seq)).next() {
             let cut = *cut;
             for account in self.placing.cuts.remove(&cut).unwrap_or_default() {
@@ -492,7 +498,7 @@ impl Engine {
             let home = self.ledger.account_head(&account).map(|h| h.home.region);
             if let Some(region) = home.filter(|r| owed > 0 && self.is_linked(*r)) {
                 let n = self.next_acquire();
-                let message = Acquire { n, account, need: owed, want: owed };
+                let message = Acquire { n, account, need: owed, want: owed, purpose: None };
                 tx.send(region, Lane::Requests, &PeerMessage::Acquire(message));
             }
         }

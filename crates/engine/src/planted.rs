@@ -43,6 +43,8 @@ pub enum Planted {
     FenceFromReply,
     /// Another region's "not decided here" is taken for permission.
     QueryWithoutFence,
+    /// A withdrawal counts as held before its entry is acknowledged.
+    HeldEarly,
 }
 
 impl Planted {
@@ -66,5 +68,6 @@ impl Planted {
         Self::AcceptWithoutFence,
         Self::FenceFromReply,
         Self::QueryWithoutFence,
+        Self::HeldEarly,
     ];
 }

@@ -195,6 +195,8 @@ impl Engine {
             PeerMessage::OddsFrom { vector } => self.begin_odds(region, &vector),
             PeerMessage::ComeHome { account, epoch } => self.come_home(tx, site, &account, epoch),
             PeerMessage::Twins { site } => self.heard_of_twins(tx, region, site),
+            PeerMessage::Resolve(ask) => self.resolve_asked(tx, region, &ask),
+            PeerMessage::Resolved(reply) => self.resolve_answered(tx, site, &reply),
             PeerMessage::OpenAccount { account, currency } => {
                 let mine = self.region_number(account.region()) == Some(self.site.region);
                 if mine && self.not_ready().is_none() {

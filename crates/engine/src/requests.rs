@@ -1,18 +1,20 @@
 //! Clients' requests: waiting for a token, then to the one place that answers each.
 //! Knows the order of things; the rules are in `placing`, `desk`, `feed`, `query` and the ledger.
 
-use model::limits::{ACCOUNTS_MAX, POSTING_HORIZON_MS};
+use model::limits::ACCOUNTS_MAX;
 use model::{AccountId, Amount, Answer, Command, Currency, MintedId, MoneyError, Query, Refusal, Text, Token};
 use rust_decimal::Decimal;
 
 use crate::door::{Lane, Request, RequestId};
 use crate::engine::Engine;
-use crate::ledger::{Deposited, Standing};
+use crate::ledger::Deposited;
 use crate::log::{Cause, hash16};
 use crate::parked::{Until, Waiting};
 use crate::port::View;
+use crate::postings::Why;
 use crate::tx::Tx;
 use crate::wire::PeerMessage;
+use crate::withdrawing::Asked;
 
 impl Engine {
     pub(crate) fn request<V: View>(
@@ -87,6 +89,18 @@ impl Engine {
                 let answer = self.deposit(tx, posting, &account, amount).unwrap_or_else(Answer::Refused);
                 tx.reply(id, answer);
             }
+            Command::Adjust { id: posting, account, amount, kind, reason } => {
+                tx.by = Cause::Operator;
+                let why = Why { kind, reason };
+                let answer = self.adjust(tx, posting, &account, amount, why).unwrap_or_else(Answer::Refused);
+                tx.reply(id, answer);
+            }
+            Command::Withdraw { id: posting, account, amount } => {
+                self.withdraw(tx, id, Asked { id: posting, account, amount }, wait_ms);
+            }
+            Command::ResolveWithdrawal { id: posting, account, confirm } => {
+                self.resolve(tx, id, account, posting, confirm, wait_ms);
+            }
             Command::OpenAccount { account, currency } => self.open_account(tx, id, account, currency, wait_ms),
             Command::CloseWager { id: wager, reason } => self.close_wager(tx, id, wager, reason, wait_ms),
             desk => {
@@ -140,17 +154,9 @@ impl Engine {
         self.check_origin(id)?;
         let body = hash16(format!("deposit {account} {}", amount.normalize()).as_bytes());
         let currency = self.ledger.account_head(account).ok_or(Refusal::AccountUnknown)?.currency;
-        if let Some(posting) = tx.posting(id) {
-            return if posting.body == body {
-                Ok(Answer::Deposited { posting, currency, replayed: true })
-            } else {
-                Err(Refusal::IdReused)
-            };
+        if let Some(posting) = self.decided(tx, id, body)? {
+            return Ok(Answer::Deposited { posting, currency, replayed: true });
         }
-        if tx.wager(id).is_some() || self.ledger.standing(id) != Standing::Mine {
-            return Err(Refusal::IdReused);
-        }
-        self.check_time(id, POSTING_HORIZON_MS)?;
         let amount = Amount::from_decimal(amount, currency).map_err(|e| bad_amount("amount", e))?;
         let at = self.time.stamp();
         let Deposited { posting, replayed } = self.ledger.deposit(tx, at, id, account, amount, body)?;

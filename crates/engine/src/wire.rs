@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crdt::{Site, Vector};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
-use model::{AccountId, Currency, Hash16, MintedId, ProducerId, Text};
+use model::{AccountId, Currency, Hash16, MintedId, Posting, ProducerId, Refusal, Text};
 
 use crate::ledger::Exposure;
 
@@ -60,6 +60,12 @@ pub enum PeerMessage {
         #[n(1)]
         currency: Currency,
     },
+    /// Asks a withdrawal's origin to confirm or release it.
+    #[n(11)]
+    Resolve(#[n(0)] Resolve),
+    /// The origin's answer.
+    #[n(12)]
+    Resolved(#[n(0)] ResolveReply),
     /// Asks the home of an account to let it move here, where the player bets.
     #[n(15)]
     ComeHome {
@@ -263,6 +269,98 @@ pub struct Acquire {
     /// What would be good to have, minor units.
     #[n(3)]
     pub want: u64,
+    /// What for, where that matters.
+    #[n(4)]
+    pub purpose: Option<Purpose>,
+}
+
+/// What rights are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Purpose {
+    /// A withdrawal: the home answers whether it knows of debt, also when nothing is needed.
+    #[n(0)]
+    Withdraw,
+}
+
+/// Confirms or releases a withdrawal.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Resolve {
+    /// Rises with every request of this site.
+    #[n(0)]
+    pub n: u64,
+    /// Whose withdrawal.
+    #[n(1)]
+    pub account: AccountId,
+    /// Which.
+    #[n(2)]
+    pub id: MintedId,
+    /// Whether the payment was made.
+    #[n(3)]
+    pub confirm: bool,
+}
+
+/// What the origin says of it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct ResolveReply {
+    /// The request's number.
+    #[n(0)]
+    pub n: u64,
+    /// Index of the origin's log at which this holds.
+    #[n(1)]
+    pub seq: u64,
+    /// How the withdrawal stands, if it stands as asked.
+    #[n(2)]
+    pub posting: Option<Posting>,
+    /// Whether it stood so before.
+    #[n(3)]
+    pub replayed: bool,
+    /// Why it does not stand as asked.
+    #[n(4)]
+    pub refused: Option<ResolveRefusal>,
+}
+
+/// Why a withdrawal is not confirmed or released.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ResolveRefusal {
+    /// There is none of this id and account.
+    #[n(0)]
+    Unknown,
+    /// Its entry is not acknowledged yet.
+    #[n(1)]
+    NotHeldYet,
+    /// It was confirmed.
+    #[n(2)]
+    Confirmed,
+    /// It was released.
+    #[n(3)]
+    Released,
+    /// It was refused when it was decided.
+    #[n(4)]
+    Refused,
+}
+
+impl ResolveRefusal {
+    pub(crate) const fn of(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::NotHeldYet => Self::NotHeldYet,
+            Refusal::WithdrawalConfirmed => Self::Confirmed,
+            Refusal::WithdrawalReleased => Self::Released,
+            Refusal::WithdrawalRefused => Self::Refused,
+            _ => Self::Unknown,
+        }
+    }
+
+    pub(crate) const fn refusal(self) -> Refusal {
+        match self {
+            Self::Unknown => Refusal::WithdrawalUnknown,
+            Self::NotHeldYet => Refusal::NotHeldYet,
+            Self::Confirmed => Refusal::WithdrawalConfirmed,
+            Self::Released => Refusal::WithdrawalReleased,
+            Self::Refused => Refusal::WithdrawalRefused,
+        }
+    }
 }
 
 /// The answer to a request for rights.
@@ -280,6 +378,9 @@ pub struct Acquired {
     /// Index of the giver's log at which this holds.
     #[n(3)]
     pub seq: u64,
+    /// To a request for a withdrawal: whether the giver knows of debt. Then nothing was granted.
+    #[n(4)]
+    pub debt: Option<bool>,
 }
 
 /// Odds values, numbered, so that a lost frame is noticed.

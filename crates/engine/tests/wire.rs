@@ -12,11 +12,14 @@ use engine::log::{Cause, Entry, Event, Grant, Settled};
 use engine::odds::{RegisterKey, RegisterValue};
 use engine::port::AccountHead;
 use engine::wire::{
-    Acquire, Acquired, AliveAge, Entries, FenceOrFetch, Fetched, Have, Hello, OddsFrame, PROTOCOL, PeerMessage, Upto,
-    WagerStanding, Want,
+    Acquire, Acquired, AliveAge, Entries, FenceOrFetch, Fetched, Have, Hello, OddsFrame, PROTOCOL, PeerMessage,
+    Resolve, ResolveReply, Upto, WagerStanding, Want,
 };
 use minicbor::bytes::ByteVec;
-use model::{AccountId, Currency, Hash16, MarketKey, MintedId, Odds, OutcomeKey, Price, ProducerId, Text, WagerState};
+use model::{
+    AccountId, Amount, Currency, Hash16, MarketKey, MintedId, Odds, OutcomeKey, Posting, PostingAct, Price, ProducerId,
+    Text, WagerState, Withdrawal, WithdrawalState,
+};
 
 const HERE: Site = Site::new(1, 1);
 const THERE: Site = Site::new(2, 3);
@@ -51,6 +54,17 @@ fn entry() -> Entry {
         Event::Row(account(), row),
     ];
     Entry { site: HERE, seq: 7, prev: Hash16([9; 16]), at: Hlc::new(1_795_000_000_000, 1), by: Cause::Client, events }
+}
+
+fn posting() -> Posting {
+    let id = MintedId::mint(1_795_000_000_000, 1, 1, 43);
+    let (amount, at) = (Amount::from_minor(1_000).unwrap(), Hlc::new(1_795_000_000_000, 2));
+    let act = Some(PostingAct::Withdrawal(Withdrawal { entry: 7, state: WithdrawalState::Confirmed }));
+    Posting { id, account: account(), amount, body: Hash16([3; 16]), at, site: HERE, act }
+}
+
+fn resolved() -> ResolveReply {
+    ResolveReply { n: 3, seq: 8, posting: Some(posting()), replayed: false, refused: None }
 }
 
 fn odds_value() -> ByteVec {
@@ -98,11 +112,13 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         ("entries", PeerMessage::Entries(entries)),
         ("have", PeerMessage::Have(have)),
         ("pull", PeerMessage::Pull { site: THERE, from: 4 }),
-        ("acquire", PeerMessage::Acquire(Acquire { n: 9, account: account(), need: 500, want: 2_000 })),
-        ("acquired", PeerMessage::Acquired(Acquired { n: 9, account: account(), granted: 700, seq: 7 })),
+        ("acquire", PeerMessage::Acquire(Acquire { n: 9, account: account(), need: 500, want: 2_000, purpose: None })),
+        ("acquired", PeerMessage::Acquired(Acquired { n: 9, account: account(), granted: 700, seq: 7, debt: None })),
         ("odds", PeerMessage::Odds(odds)),
         ("odds_from", PeerMessage::OddsFrom { vector }),
         ("twins", PeerMessage::Twins { site: THERE }),
+        ("resolve", PeerMessage::Resolve(Resolve { n: 3, account: account(), id: posting().id, confirm: true })),
+        ("resolved", PeerMessage::Resolved(resolved())),
         ("open_account", PeerMessage::OpenAccount { account: account(), currency: gbp() }),
         ("fence_or_fetch", PeerMessage::FenceOrFetch(FenceOrFetch { n: 4, id, want })),
         ("fetched", PeerMessage::Fetched(Fetched { n: 4, id, state })),

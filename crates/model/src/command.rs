@@ -4,8 +4,8 @@
 use rust_decimal::Decimal;
 
 use crate::{
-    AccountId, Currency, Definition, Leg, MarketKey, MarketStatus, MintedId, Odds, OddsPolicy, OutcomeKey,
-    OutcomeResult, ProducerId, ResultScope, Text,
+    AccountId, AdjustmentKind, Currency, Definition, Leg, MarketKey, MarketStatus, MintedId, Odds, OddsPolicy,
+    OutcomeKey, OutcomeResult, ProducerId, ResultScope, Text,
 };
 
 /// A wager as a client asks for it.
@@ -101,6 +101,37 @@ pub enum Command {
         /// Amount in its currency.
         amount: Decimal,
     },
+    /// An operator gives or takes money, once per id.
+    Adjust {
+        /// Minted id.
+        id: MintedId,
+        /// The account.
+        account: AccountId,
+        /// Amount in its currency: below zero is taken.
+        amount: Decimal,
+        /// What for.
+        kind: AdjustmentKind,
+        /// In the operator's words.
+        reason: Text,
+    },
+    /// Set money aside for a payment out, once per id.
+    Withdraw {
+        /// Minted id.
+        id: MintedId,
+        /// The account.
+        account: AccountId,
+        /// Amount in its currency.
+        amount: Decimal,
+    },
+    /// The payment was made, or will not be.
+    ResolveWithdrawal {
+        /// The withdrawal.
+        id: MintedId,
+        /// Whose it is.
+        account: AccountId,
+        /// Whether it was made.
+        confirm: bool,
+    },
     /// Place wagers, in order, each by itself.
     Place(Vec<WagerRequest>),
     /// Make or remake a market by hand.
@@ -152,6 +183,8 @@ pub enum Query {
     Account(AccountQuery),
     /// A wager by id.
     Wager(MintedId),
+    /// A withdrawal of an account.
+    Withdrawal(AccountId, MintedId),
     /// A market as this region sells it.
     Market(MarketKey),
     /// Liveness of producers.

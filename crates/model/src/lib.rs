@@ -12,6 +12,7 @@ mod market;
 mod money;
 mod odds;
 mod outcome;
+mod posting;
 mod result;
 mod token;
 mod wager;
@@ -30,8 +31,7 @@ pub use outcome::{
     LogView, MarketView, OddsReport, OutcomeView, ProducerView, ReadyView, Refusal, RegionView, RegionsView,
     ReplicationView, ShareView, WagerAnswer, WagerView,
 };
+pub use posting::{Adjustment, AdjustmentKind, Posting, PostingAct, Withdrawal, WithdrawalState};
 pub use result::{OutcomeResult, ResultRegister, ResultScope, SettlementCall};
 pub use token::{Token, TokenError};
-pub use wager::{
-    Decision, Hash16, Leg, LegTaken, Mint, OddsPolicy, Posting, Problem, RejectCode, WagerRecord, WagerState,
-};
+pub use wager::{Decision, Hash16, Leg, LegTaken, Mint, OddsPolicy, Problem, RejectCode, WagerRecord, WagerState};

@@ -55,6 +55,8 @@ pub const TIME_MS_MAX: u64 = 1 << 47;
 pub const SETTLE_SLICE_MAX: usize = 1_000;
 /// Largest amount of one posting or wager, in minor units: leaves room for sums in 64 bits.
 pub const AMOUNT_MINOR_MAX: u64 = 1_000_000_000_000_000;
+/// Longest reason of an adjustment, in bytes.
+pub const REASON_BYTES_MAX: usize = 500;
 /// Rows of one list answer.
 pub const LIST_MAX: usize = 1_000;
 

@@ -88,6 +88,18 @@ pub enum Refusal {
     },
     /// Only with `--clock replay` (409).
     ClockNotReplay,
+    /// The account owes money, which comes before any withdrawal (409).
+    DebtOutstanding,
+    /// May merely not have arrived (404).
+    WithdrawalUnknown,
+    /// The withdrawal's entry is not durable in enough regions yet: confirm or release later (409).
+    NotHeldYet,
+    /// The withdrawal was confirmed and is not released any more (409).
+    WithdrawalConfirmed,
+    /// The withdrawal was released and is not confirmed any more (409).
+    WithdrawalReleased,
+    /// The withdrawal was refused for good: there is nothing to confirm or release (409).
+    WithdrawalRefused,
     /// A source time older than what the slot holds, where a write says nothing new (409).
     SourceOlder,
 }
@@ -151,6 +163,8 @@ pub struct AccountView {
     pub reserved: i128,
     /// On its way between regions.
     pub in_transfer: i128,
+    /// Set aside for withdrawals, everywhere.
+    pub held: i128,
     /// Debt everywhere.
     pub debt: i128,
     /// The home's site.
@@ -415,13 +429,24 @@ pub enum Answer {
     },
     /// An account.
     Account(AccountView),
-    /// A deposit decided by this call, or before with the same body.
+    /// A deposit or an adjustment decided by this call, or before with the same body.
     Deposited {
         /// The posting.
         posting: Posting,
         /// For writing amounts.
         currency: Currency,
         /// Whether it was decided before this call.
+        replayed: bool,
+    },
+    /// A withdrawal as it stands.
+    Withdrawal {
+        /// The posting.
+        posting: Posting,
+        /// For writing amounts.
+        currency: Currency,
+        /// Whether its rights are held: durable in enough other regions, and neither confirmed nor released.
+        held: bool,
+        /// Whether this call changed nothing.
         replayed: bool,
     },
     /// Answers to a place command, in order.

@@ -248,29 +248,6 @@ impl WagerRecord {
     }
 }
 
-/// A decided deposit.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
-pub struct Posting {
-    /// Its id.
-    #[n(0)]
-    pub id: MintedId,
-    /// Whose money.
-    #[n(1)]
-    pub account: AccountId,
-    /// Minor units.
-    #[n(2)]
-    pub amount: Amount,
-    /// Hash of the request's body.
-    #[n(3)]
-    pub body: Hash16,
-    /// Hybrid time of the decision.
-    #[n(4)]
-    pub at: Hlc,
-    /// The site that decided it.
-    #[n(5)]
-    pub site: Site,
-}
-
 /// What a client needs in order to stamp ids of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mint {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::{Row, Site};
 use engine::log::{Entry, Event, hash16, sum16};
-use model::{AccountId, Currency, Hash16, MintedId, Posting, WagerRecord};
+use model::{AccountId, Currency, Hash16, MintedId, Posting, WagerRecord, WithdrawalState};
 
 use crate::disk::Tables;
 use crate::report::Breach;
@@ -17,6 +17,10 @@ pub(crate) struct Sums {
     pub(crate) stakes: u64,
     pub(crate) consumed: u64,
     pub(crate) paid: u64,
+    /// Taken by operators, what became debt included.
+    pub(crate) taken: u64,
+    /// Set aside for withdrawals, confirmed, released.
+    pub(crate) withdrawals: [u64; 3],
     pub(crate) sent: BTreeMap<Site, u64>,
 }
 
@@ -107,6 +111,18 @@ impl Ghost {
         Ok(())
     }
 
+    fn posting(&mut self, site: Site, posting: &Posting) {
+        let (sums, amount) = (self.sums(&posting.account, site), posting.amount.minor());
+        match posting.adjustment() {
+            Some(adjustment) if adjustment.taken => sums.taken += amount,
+            None if posting.withdrawal().is_some() => {
+                let prepared = posting.withdrawal().is_some_and(|w| w.state == WithdrawalState::Prepared);
+                sums.withdrawals[0] += if prepared { amount } else { 0 };
+            }
+            _ => sums.deposits += amount,
+        }
+    }
+
     fn event(&mut self, site: Site, event: Event, accepted: &mut Vec<WagerRecord>) -> Result<(), Breach> {
         match event {
             Event::Account(account, head) => {
@@ -129,7 +145,7 @@ impl Ghost {
                 if self.postings.insert(posting.id, posting.clone()).is_some() {
                     return Err(Breach::new("one_posting", format!("deposit {} was posted twice", posting.id)));
                 }
-                self.sums(&posting.account, site).deposits += posting.amount.minor();
+                self.posting(site, &posting);
             }
             Event::Wager(shared) => {
                 let record = WagerRecord::clone(&shared.0);
@@ -157,6 +173,19 @@ impl Ghost {
                 let sums = self.sums(&account, site);
                 sums.consumed += if first { stake } else { 0 };
                 sums.paid = (sums.paid + settled.paid).saturating_sub(before);
+            }
+            Event::Resolved(resolved) => {
+                let state = if resolved.confirmed { WithdrawalState::Confirmed } else { WithdrawalState::Released };
+                let Some(posting) = self.postings.get_mut(&resolved.id) else {
+                    return Err(Breach::new("one_posting", format!("withdrawal {} is unknown", resolved.id)));
+                };
+                if posting.withdrawal().map(|w| w.state) != Some(WithdrawalState::Prepared) {
+                    return Err(Breach::new("one_posting", format!("withdrawal {} was resolved twice", resolved.id)));
+                }
+                *posting = posting.withdrawn(state);
+                let (account, amount) = (posting.account.clone(), posting.amount.minor());
+                let [_, confirmed, released] = &mut self.sums(&account, site).withdrawals;
+                *(if resolved.confirmed { confirmed } else { released }) += amount;
             }
             Event::Grant(grant) => {
                 *self.sums(&grant.account, site).sent.entry(grant.to).or_default() += grant.amount;

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use engine::door::Request;
 use model::{
-    AccountId, Command, Currency, Definition, EventKey, Leg, MarketDraft, MarketKey, MarketStatus, MintedId, Odds,
-    OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, OutcomeResult, ProducerId, Query, ResultScope,
-    ResultWrite, StatusAct, Text, WagerRequest,
+    AccountId, AdjustmentKind, Command, Currency, Definition, EventKey, Leg, MarketDraft, MarketKey, MarketStatus,
+    MintedId, Odds, OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, OutcomeResult, ProducerId, Query,
+    ResultScope, ResultWrite, StatusAct, Text, WagerRequest,
 };
 use rust_decimal::Decimal;
 
@@ -64,6 +64,8 @@ pub(crate) struct Load {
     asked: VecDeque<Call>,
     weights: [u64; 11],
     wide_outcomes: u64,
+    /// Withdrawals asked for, and where.
+    withdrawals: VecDeque<(MintedId, AccountId, u16)>,
     /// A market was made at this region and has no prices yet.
     follow: Option<u16>,
 }
@@ -75,6 +77,7 @@ impl Load {
             draw: Draw::new(options.seed, 0x10ad),
             accounts: names.map(|n| AccountId::new(&n).expect("a valid name")).collect(),
             asked: VecDeque::new(),
+            withdrawals: VecDeque::new(),
             weights: options.weights,
             wide_outcomes: options.wide_outcomes,
             follow: None,
@@ -155,7 +158,12 @@ impl Load {
         if self.asked.len() == REMEMBERED {
             self.asked.pop_front();
         }
-        let again = matches!(&call.request, Request::Command(Command::Deposit { .. } | Command::Place(_)));
+        let again = matches!(
+            &call.request,
+            Request::Command(
+                Command::Deposit { .. } | Command::Adjust { .. } | Command::Withdraw { .. } | Command::Place(_)
+            )
+        );
         if again {
             self.asked.push_back(call.clone());
         }
@@ -179,7 +187,9 @@ impl Load {
         call.wait_ms = self.draw.below(4) * 1_000;
         if self.draw.percent(8) {
             match &mut call.request {
-                Request::Command(Command::Deposit { amount, .. }) => *amount += Decimal::ONE,
+                Request::Command(Command::Deposit { amount, .. } | Command::Adjust { amount, .. }) => {
+                    *amount += Decimal::ONE
+                }
                 Request::Command(Command::Place(items)) => {
                     items.iter_mut().for_each(|item| item.unit_stake += Decimal::ONE);
                 }
@@ -203,6 +213,31 @@ impl Load {
         let account = self.account();
         let region = if self.draw.percent(60) { home_of(&account) } else { self.region() };
         let (id, amount) = (self.mint(now_ms, region), self.money(&account, 10_000));
+        if self.draw.percent(25) {
+            self.withdrawals.push_back((id, account.clone(), region));
+            self.withdrawals.truncate(REMEMBERED);
+            return Call { wait_ms: 2_000, ..call(region, Command::Withdraw { id, account, amount }) };
+        }
+        if self.draw.percent(25)
+            && let Some((id, account, origin)) = self.withdrawals.pop_back()
+        {
+            if self.draw.percent(70) {
+                self.withdrawals.push_front((id, account.clone(), origin));
+            }
+            let (confirm, near) = (self.draw.percent(50), self.draw.percent(80));
+            let region = if near { origin } else { region };
+            if self.draw.percent(40) {
+                let request = Request::Query(Query::Withdrawal(account, id));
+                return Call { region, request, token: None, wait_ms: 0 };
+            }
+            return Call { wait_ms: 2_000, ..call(region, Command::ResolveWithdrawal { id, account, confirm }) };
+        }
+        if self.draw.percent(25) {
+            let taken = self.draw.percent(60);
+            let amount = if taken { -amount } else { amount };
+            let kind = self.draw.one(&AdjustmentKind::ALL);
+            return call(region, Command::Adjust { id, account, amount, kind, reason: Text::new("a reason") });
+        }
         call(region, Command::Deposit { id, account, amount })
     }
 

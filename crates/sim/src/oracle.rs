@@ -114,7 +114,9 @@ impl Oracle {
                     self.placed(id, item, answer, token, ghost)?;
                 }
             }
-            (Request::Command(Command::Deposit { id, .. }), answer) => self.deposited(*id, answer, ghost)?,
+            (Request::Command(Command::Deposit { id, .. } | Command::Adjust { id, .. }), answer) => {
+                self.deposited(*id, answer, ghost)?
+            }
             (Request::Query(Query::Wager(id)), Answer::Wager { view, .. }) => {
                 let covered = call.token.as_ref().zip(self.tokens.get(id)).is_some_and(|(a, b)| a.covers(b));
                 self.viewed(*id, view, covered, ghost, me)?;

@@ -117,3 +117,8 @@ fn a_hand_over_used_from_its_reply_is_caught() {
 fn a_query_taken_for_permission_is_caught() {
     caught(Planted::QueryWithoutFence);
 }
+
+#[test]
+fn a_withdrawal_held_before_its_ack_is_caught() {
+    caught(Planted::HeldEarly);
+}

@@ -309,18 +309,9 @@ mod tests {
 
     fn any_row() -> impl Strategy<Value = Row> {
         let map = || proptest::collection::btree_map(site(), any::<u64>(), 0..4);
-        (any::<[u64; 9]>(), map(), map()).prop_map(|([dep, wdr, stk, rel, bur, pay, clw, dbt, dpd], sent, recv)| Row {
-            dep,
-            wdr,
-            stk,
-            rel,
-            bur,
-            pay,
-            clw,
-            dbt,
-            dpd,
-            sent,
-            recv,
+        (any::<[u64; 11]>(), map(), map()).prop_map(|(n, sent, recv)| {
+            let [dep, wdr, stk, rel, bur, pay, clw, dbt, dpd, hld, unh] = n;
+            Row { dep, wdr, stk, rel, bur, pay, clw, dbt, dpd, sent, recv, hld, unh }
         })
     }
 

@@ -101,6 +101,8 @@ pub(crate) struct AccountOut<'a> {
     reserved: String,
     /// On its way between regions.
     in_transfer: String,
+    /// Set aside for withdrawals, everywhere.
+    held: String,
     debt: String,
     /// The region where its rights are kept.
     home: String,
@@ -137,6 +139,7 @@ impl<'a> AccountOut<'a> {
             spendable_with_wait: money(view.spendable_with_wait),
             reserved: money(view.reserved),
             in_transfer: money(view.in_transfer),
+            held: money(view.held),
             debt: money(view.debt),
             home: config.region(view.home.region),
             shares: view.shares.iter().map(share).collect(),

@@ -7,5 +7,6 @@ pub(crate) mod health;
 pub(crate) mod ids;
 pub(crate) mod markets;
 pub(crate) mod odds;
+pub(crate) mod postings;
 pub(crate) mod producers;
 pub(crate) mod wagers;

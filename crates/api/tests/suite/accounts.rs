@@ -2,7 +2,10 @@
 
 use crdt::{Hlc, Site};
 use engine::door::Request;
-use model::{AccountId, AccountView, Amount, Answer, Command, Hash16, MintedId, Posting, Query, ShareView};
+use model::{
+    AccountId, AccountView, Adjustment, AdjustmentKind, Amount, Answer, Command, Hash16, MintedId, Posting, PostingAct,
+    Query, ShareView, Text,
+};
 use serde_json::json;
 
 use crate::support::{Desk, ID, desk, gbp};
@@ -16,6 +19,7 @@ fn view() -> AccountView {
         spendable_with_wait: 90_000,
         reserved: 1_000,
         in_transfer: 500,
+        held: 0,
         debt: 0,
         home: Site::new(1, 1),
         shares: vec![
@@ -35,7 +39,8 @@ async fn an_account_is_opened_once_and_shown() {
             got.json(),
             json!({
                 "account": "p@eu", "currency": "GBP", "balance": "1000.00", "spendable_here": "600.00",
-                "spendable_with_wait": "900.00", "reserved": "10.00", "in_transfer": "5.00", "debt": "0.00",
+                "spendable_with_wait": "900.00", "reserved": "10.00", "in_transfer": "5.00", "held": "0.00",
+                "debt": "0.00",
                 "home": "eu", "shares": [
                     {"region": "eu", "site": "1.1.0", "free": "600.00", "reserved": "10.00"},
                     {"region": "us", "site": "2.3.0", "free": "-0.05", "reserved": "0.00"},
@@ -96,6 +101,7 @@ async fn a_deposit_is_posted_once() {
             body: Hash16::default(),
             at: Hlc::new(1_700_000_000_123, 0),
             site: Site::new(2, 1),
+            act: None,
         };
         let desk = desk(move |_| Answer::Deposited { posting: posting.clone(), currency: gbp(), replayed });
         let got = desk.post("/v1/accounts/p@eu/deposits", &format!(r#"{{"id":"{ID}","amount":"10.50"}}"#)).await;
@@ -109,4 +115,39 @@ async fn a_deposit_is_posted_once() {
         let amount = "10.50".parse().unwrap();
         assert_eq!(desk.asked()[0].request, Request::Command(Command::Deposit { id, account, amount }));
     }
+}
+
+#[tokio::test]
+async fn an_adjustment_is_posted_with_its_reason() {
+    let adjustment = Adjustment {
+        kind: AdjustmentKind::Chargeback,
+        reason: Text::new("the bank took it back"),
+        actor: Text::new("desk:us"),
+        taken: true,
+        debt: 50,
+    };
+    let posting = Posting {
+        id: MintedId::parse(ID).unwrap(),
+        account: AccountId::new("p@eu").unwrap(),
+        amount: Amount::from_minor(1_050).unwrap(),
+        body: Hash16::default(),
+        at: Hlc::new(1_700_000_000_123, 0),
+        site: Site::new(2, 1),
+        act: Some(PostingAct::Adjustment(adjustment)),
+    };
+    let desk = desk(move |_| Answer::Deposited { posting: posting.clone(), currency: gbp(), replayed: false });
+    let path = "/v1/accounts/p@eu/adjustments";
+    let body = format!(r#"{{"id":"{ID}","amount":"-10.50","kind":"chargeback","reason":"the bank took it back"}}"#);
+    let got = desk.post(path, &body).await;
+    assert_eq!(got.status, 201);
+    assert_eq!(
+        got.json(),
+        json!({"id": ID, "account": "p@eu", "amount": "-10.50", "currency": "GBP", "kind": "chargeback",
+            "reason": "the bank took it back", "actor": "desk:us", "became_debt": "0.50", "status": "posted",
+            "region": "us", "posted_at": "2023-11-14T22:13:20.123Z"})
+    );
+    let Request::Command(Command::Adjust { amount, .. }) = &desk.asked()[0].request else { panic!("another command") };
+    assert_eq!(amount.to_string(), "-10.50");
+    let bad = format!(r#"{{"id":"{ID}","amount":"--1","kind":"gift","reason":""}}"#);
+    refused(&desk, path, "POST", &bad, "malformed", &["amount", "kind", "reason"]).await;
 }

@@ -54,7 +54,7 @@ impl Ledger {
             let why = Text::new("would carry the account beyond what can be counted; open another account");
             return Err(Refusal::Malformed { field: Text::new("amount"), why });
         }
-        let posting = Posting { id, account: account.clone(), amount, body, at, site: self.site };
+        let posting = Posting { id, account: account.clone(), amount, body, at, site: self.site, act: None };
         let row = self.own_row(tx, account);
         row.dep = row.dep.checked_add(amount.minor()).expect("deposits of one account fit 64 bits");
         tx.put(Write::Posting(posting.clone()));

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crdt::{Row, Site};
 use model::limits::AMOUNT_MINOR_MAX;
-use model::{AccountId, Amount, MarketKey, MintedId, Posting, WagerRecord, WagerState};
+use model::{AccountId, Amount, MarketKey, MintedId, Posting, WagerRecord, WagerState, WithdrawalState};
 
 use super::Ledger;
-use crate::log::{Entry, EntryError, Event, Settled};
+use crate::log::{Entry, EntryError, Event, Resolved, Settled};
 use crate::planted::Planted;
 use crate::port::{AccountHead, View, Write};
 use crate::tx::Tx;
@@ -78,6 +78,7 @@ impl Ledger {
                     self.check_handed(tx, entry, cancelled.id, &said)?;
                     said.handed.insert(cancelled.id);
                 }
+                Event::Resolved(resolved) => check_resolved(tx, entry, resolved, &mut said)?,
                 Event::Grant(grant) => {
                     if grant.amount == 0 {
                         return refused(format!("a grant of nothing to {}", grant.to));
@@ -125,7 +126,7 @@ impl Ledger {
         if row.greatest() > Row::BELIEVED_MAX {
             return refused(format!("row of {id} counts beyond 2^62"));
         }
-        if row.free() < 0 || row.reserved() < 0 || row.debt() < 0 {
+        if row.free() < 0 || row.reserved() < 0 || row.held() < 0 || row.debt() < 0 {
             return refused(format!("row of {id} spends what is not there"));
         }
         let taken_from_us = row.recv.get(&self.site).copied().unwrap_or(0);
@@ -163,6 +164,7 @@ impl Ledger {
                 }
                 Event::Settled(settled) => apply_settled(tx, entry, settled),
                 Event::Posting(posting) => tx.put(Write::Posting(posting.clone())),
+                Event::Resolved(resolved) => apply_resolved(tx, resolved),
                 Event::Result(market, scope, register) => {
                     let known = tx.results(market).into_iter().find(|(s, _)| s == scope);
                     let mut joined = known.map(|(_, r)| r).unwrap_or_default();
@@ -260,10 +262,41 @@ fn check_posting<V: View>(
     if posting.site != entry.site || posting.id.region() != entry.site.region {
         return refused(format!("posting {} is not decided by site {}", posting.id, entry.site));
     }
+    if let Some(adjustment) = posting.adjustment()
+        && adjustment.debt > if adjustment.taken { posting.amount.minor() } else { 0 }
+    {
+        return refused(format!("adjustment {} owes more than it takes", posting.id));
+    }
+    if let Some(withdrawal) = posting.withdrawal() {
+        let fresh = matches!(withdrawal.state, WithdrawalState::Prepared | WithdrawalState::Insufficient);
+        if !fresh || withdrawal.entry != entry.seq {
+            return refused(format!("withdrawal {} is not a fresh decision", posting.id));
+        }
+    }
     if tx.posting(posting.id).is_some() || !said.postings.insert(posting.id) {
         return refused(format!("posting {} was decided before", posting.id));
     }
     Ok(())
+}
+
+fn check_resolved<V: View>(
+    tx: &Tx<'_, V>,
+    entry: &Entry,
+    resolved: &Resolved,
+    said: &mut Said<'_>,
+) -> Result<(), EntryError> {
+    let known = tx.posting(resolved.id).filter(|p| p.site == entry.site);
+    let prepared = |p: Posting| p.withdrawal().is_some_and(|w| w.state == WithdrawalState::Prepared);
+    if !known.is_some_and(prepared) || !said.postings.insert(resolved.id) {
+        return refused(format!("withdrawal {} is not there to be confirmed or released", resolved.id));
+    }
+    Ok(())
+}
+
+fn apply_resolved<V: View>(tx: &mut Tx<'_, V>, resolved: &Resolved) {
+    let known = tx.posting(resolved.id).expect("checked before");
+    let state = if resolved.confirmed { WithdrawalState::Confirmed } else { WithdrawalState::Released };
+    tx.put(Write::Posting(known.withdrawn(state)));
 }
 
 fn apply_settled<V: View>(tx: &mut Tx<'_, V>, entry: &Entry, settled: &Settled) {

@@ -2,6 +2,7 @@
 //! be model-checked as it stands. Knows no odds, no frames and no clock.
 
 mod acks;
+mod adjust;
 mod deposit;
 mod escrow;
 mod handed;
@@ -12,12 +13,14 @@ mod rights;
 mod settle;
 mod spend;
 mod window;
+mod withdraw;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::{Row, Site};
 use model::{AccountId, AccountView, Hash16, MarketKey, MintedId, ShareView};
 
+pub(crate) use adjust::Adjusting;
 pub(crate) use deposit::Deposited;
 pub(crate) use handed::Standing;
 pub use homes::{StakedAt, Tenure};
@@ -25,6 +28,7 @@ pub(crate) use place::{Admitted, Judged};
 pub(crate) use rights::Granting;
 pub(crate) use spend::Paid;
 pub use window::{Announced, Exposure, Unacked, Window};
+pub(crate) use withdraw::Preparing;
 
 use crate::log::hash16;
 use crate::planted::Planted;
@@ -209,6 +213,7 @@ impl Ledger {
             spendable_with_wait: if home_reachable { with_wait } else { spendable_here },
             reserved: account.rows.values().map(Row::reserved).sum(),
             in_transfer: account.in_transfer(),
+            held: account.rows.values().map(Row::held).sum(),
             debt: account.rows.values().map(Row::debt).sum(),
             home: head.home,
             shares: account

@@ -90,7 +90,7 @@ impl Ledger {
     }
 
     /// This site is the account's home and knows of no rights anywhere else: what is missing here is missing.
-    fn nothing_elsewhere(&self, account: &AccountId) -> bool {
+    pub(super) fn nothing_elsewhere(&self, account: &AccountId) -> bool {
         let home = self.account_head(account).map(|h| h.home);
         home == Some(self.site) && self.elsewhere(account) == 0
     }

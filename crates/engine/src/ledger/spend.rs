@@ -118,6 +118,12 @@ impl Ledger {
                     (record.0.account.clone(), Unacked { debit: record.0.stake.minor(), credit: 0 })
                 }
                 Event::Posting(posting) => {
+                    let gives = posting.withdrawal().is_none() && posting.adjustment().is_none_or(|a| !a.taken);
+                    let credit = if gives { posting.amount.minor() } else { 0 };
+                    (posting.account.clone(), Unacked { debit: 0, credit })
+                }
+                Event::Resolved(resolved) if !resolved.confirmed => {
+                    let posting = tx.posting(resolved.id).expect("a released withdrawal is stored");
                     (posting.account.clone(), Unacked { debit: 0, credit: posting.amount.minor() })
                 }
                 Event::Settled(settled) => {

@@ -113,7 +113,7 @@ impl World {
 
     fn request(&self, bounds: &Bounds, ask: usize, n: u64) -> (usize, usize, Acquire) {
         let (asker, giver, need, want) = bounds.asks.get(ask).copied().expect("offered from the bounds");
-        (asker, giver, Acquire { n, account: account(), need, want })
+        (asker, giver, Acquire { n, account: account(), need, want, purpose: None })
     }
 
     fn act(&mut self, bounds: &Bounds, action: &Action) {

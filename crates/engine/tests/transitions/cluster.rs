@@ -405,12 +405,15 @@ impl Cluster {
                 Some((site, row.clone()))
             })
             .collect();
-        let shares: i128 = rows.values().map(|r| r.free() + r.reserved()).sum();
+        let shares: i128 = rows.values().map(|r| r.free() + r.reserved() + r.held()).sum();
         let sent: i128 = rows.values().flat_map(|r| r.sent.values()).map(|n| i128::from(*n)).sum();
         let received: i128 = rows.values().flat_map(|r| r.recv.values()).map(|n| i128::from(*n)).sum();
         let booked: i128 = rows.values().map(Row::booked).sum();
         assert_eq!(shares + sent - received, booked, "conservation of {account}");
-        assert!(rows.values().all(|r| r.free() >= 0 && r.reserved() >= 0 && r.debt() >= 0), "nothing below zero");
+        assert!(
+            rows.values().all(|r| r.free() >= 0 && r.reserved() >= 0 && r.held() >= 0 && r.debt() >= 0),
+            "nothing below zero"
+        );
     }
 
     /// An entry of `from`'s site, chained to what region `to` holds of it.

@@ -168,7 +168,7 @@ fn a_posting_twice_in_a_log_is_refused() {
     let mut c = world();
     let id = MintedId::mint(WALL_MS + 60_000, 2, 1, 5);
     let amount = Amount::from_minor(100).unwrap();
-    let posting = Posting { id, account: acc(P), amount, body: Hash16([1; 16]), at: Hlc(1), site: PEER };
+    let posting = Posting { id, account: acc(P), amount, body: Hash16([1; 16]), at: Hlc(1), site: PEER, act: None };
     let row = |dep| Event::Row(acc(P), Row { dep, ..Row::default() });
     c.inject(2, 1, vec![Event::Posting(posting.clone()), row(100)]);
     assert!(!stopped(&c, PEER));

@@ -10,6 +10,7 @@ mod homes;
 mod identity;
 mod money;
 mod odds;
+mod postings;
 mod replication;
 mod restart;
 mod settlement;

@@ -129,7 +129,7 @@ fn a_grant_counts_only_when_its_entry_has_come() {
 fn a_repeated_request_for_rights_is_granted_once() {
     let mut c = Cluster::new(2);
     c.funded(P, "100");
-    let ask = Acquire { n: 7, account: acc(P), need: 1000, want: 1000 };
+    let ask = Acquire { n: 7, account: acc(P), need: 1000, want: 1000, purpose: None };
     (0..3).for_each(|_| c.peer(2, 1, &PeerMessage::Acquire(ask.clone())));
     c.crash(1);
     c.peer(2, 1, &PeerMessage::Acquire(ask));

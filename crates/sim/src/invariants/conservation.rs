@@ -27,9 +27,9 @@ pub(crate) fn at(world: &World, region: u16) -> Result<(), String> {
         let same = row.dep == sums.deposits
             && row.stk == sums.stakes
             && row.bur == sums.consumed
-            && paid == i128::from(sums.paid)
+            && paid == i128::from(sums.paid) - i128::from(sums.taken)
             && row.sent == sums.sent
-            && row.wdr == 0
+            && [row.hld, row.wdr, row.unh] == sums.withdrawals
             && row.rel == 0;
         if !same {
             return Err(format!("{account} at {site}: row {row:?}, its log says {sums:?}"));
@@ -44,14 +44,16 @@ pub(crate) fn everywhere(world: &World) -> Result<(), String> {
         let rows = true_rows(world, account);
         let sent: i128 = rows.values().flat_map(|r| r.sent.values()).map(|n| i128::from(*n)).sum();
         let taken: i128 = rows.values().flat_map(|r| r.recv.values()).map(|n| i128::from(*n)).sum();
-        let held: i128 = rows.values().map(|r| r.free() + r.reserved()).sum::<i128>() + sent - taken;
+        let held: i128 = rows.values().map(|r| r.free() + r.reserved() + r.held()).sum::<i128>() + sent - taken;
         let of = |f: fn(&crate::ghost::Sums) -> u64| -> i128 {
             let sums = world.ghost.sums.iter().filter(|((a, _), _)| a == account);
             sums.map(|(_, s)| i128::from(f(s))).sum()
         };
         let debt: i128 = rows.values().map(Row::debt).sum();
-        // Payouts net of clawbacks, less what of them became debt and was not repaid yet.
-        let booked = of(|s| s.deposits) - of(|s| s.consumed) + of(|s| s.paid) + debt;
+        // Given and taken by operators too. Payouts net of clawbacks, less what of them became debt and was not repaid yet.
+        let booked =
+            of(|s| s.deposits) - of(|s| s.consumed) + of(|s| s.paid) - of(|s| s.taken) - of(|s| s.withdrawals[1])
+                + debt;
         if held != booked {
             return Err(format!("{account}: held {held}, booked {booked}, of which debt {debt}"));
         }

@@ -13,7 +13,7 @@ pub(crate) mod sticky_answer;
 pub(crate) mod suspension_wins;
 pub(crate) mod window;
 
-use model::WagerRecord;
+use model::{Posting, WagerRecord};
 
 use crate::report::Breach;
 use crate::stops::Held;
@@ -42,6 +42,12 @@ pub(crate) fn deep(world: &World) -> Result<(), Breach> {
     named("window", window::memory(world))?;
     named("contained", contained::check(world))?;
     named("convergence", convergence::prefixes(world))
+}
+
+/// A client was shown a withdrawal.
+pub(crate) fn withdrawal_shown(world: &World, region: u16, posting: &Posting, held: bool) -> Result<(), Breach> {
+    named("one_posting", one_posting::shown(world, posting))?;
+    named("held_when_safe", if held { one_posting::held(world, region, posting) } else { Ok(()) })
 }
 
 /// A wager was accepted in a group that began with `held`.

@@ -10,7 +10,7 @@ pub(crate) fn at(world: &World, region: u16) -> Result<(), String> {
     let node = world.node(region);
     let tables = node.disk.tables();
     for ((account, _), row) in tables.rows.iter().filter(|((_, site), _)| *site == node.site) {
-        if row.free() < 0 || row.reserved() < 0 || row.debt() < 0 {
+        if row.free() < 0 || row.reserved() < 0 || row.held() < 0 || row.debt() < 0 {
             let (free, reserved, debt) = (row.free(), row.reserved(), row.debt());
             return Err(format!("{account} at {region}: free {free}, reserved {reserved}, debt {debt}"));
         }

@@ -1,6 +1,8 @@
 //! one_posting: a deposit's id is posted at most once in the world (the ghost refuses a second one in any log), by the
 //! site that its stamp names, and every copy is that posting.
 
+use model::{Posting, WithdrawalState};
+
 use crate::world::World;
 
 pub(crate) fn check(world: &World) -> Result<(), String> {
@@ -11,10 +13,36 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
     }
     for node in world.nodes.values() {
         for (id, copy) in &node.disk.tables().postings {
-            if world.ghost.postings.get(id) != Some(copy) {
+            // A copy may not have heard yet how a withdrawal ended.
+            let behind = copy.withdrawal().is_some_and(|w| w.state == WithdrawalState::Prepared);
+            let truth = world.ghost.postings.get(id);
+            let same = truth == Some(copy) || (behind && truth.map(|t| &t.body) == Some(&copy.body));
+            if !same {
                 return Err(format!("region {} holds deposit {id} otherwise than its owner's log", node.region));
             }
         }
     }
     Ok(())
+}
+
+/// A withdrawal that a client is shown is in its origin's log, and ended there as shown.
+pub(crate) fn shown(world: &World, posting: &Posting) -> Result<(), String> {
+    let truth = world.ghost.postings.get(&posting.id);
+    let prepared = posting.withdrawal().is_some_and(|w| w.state == WithdrawalState::Prepared);
+    // A client whose answer waited behind an end of the same group may still be shown it prepared.
+    let same = truth == Some(posting) || (prepared && truth.map(|t| &t.body) == Some(&posting.body));
+    if same { Ok(()) } else { Err(format!("withdrawal {posting:?} was shown, its log says {truth:?}")) }
+}
+
+/// P12: a withdrawal is shown as held only once another region holds its entry.
+pub(crate) fn held(world: &World, region: u16, posting: &Posting) -> Result<(), String> {
+    let entry = posting.withdrawal().map_or(u64::MAX, |w| w.entry);
+    let holds = |n: &crate::node::Node| {
+        n.region != region && n.disk.tables().heads.get(&posting.site).is_some_and(|h| h.index >= entry)
+    };
+    if world.nodes.values().any(holds) {
+        Ok(())
+    } else {
+        Err(format!("withdrawal {} is held nowhere else", posting.id))
+    }
 }

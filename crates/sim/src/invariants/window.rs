@@ -69,11 +69,11 @@ fn newest(rows: &BTreeMap<u64, Row>, index: u64) -> Option<&Row> {
 }
 
 fn debits(row: &Row) -> i128 {
-    [row.wdr, row.stk, row.clw, row.dpd].iter().map(|n| i128::from(*n)).sum::<i128>() + total(&row.sent)
+    [row.hld, row.stk, row.clw, row.dpd].iter().map(|n| i128::from(*n)).sum::<i128>() + total(&row.sent)
 }
 
 fn credits(row: &Row) -> i128 {
-    [row.dep, row.rel, row.pay].iter().map(|n| i128::from(*n)).sum()
+    [row.dep, row.rel, row.unh, row.pay].iter().map(|n| i128::from(*n)).sum()
 }
 
 fn total(map: &BTreeMap<Site, u64>) -> i128 {

@@ -416,6 +416,9 @@ impl World {
             return Self::answered_on_old_disk(region, answer);
         }
         let site = self.node(region).site;
+        if let Answer::Withdrawal { posting, held, .. } = answer {
+            invariants::withdrawal_shown(self, region, posting, *held)?;
+        }
         let call = self.oracle.heard(id, answer, token, &self.ghost, site)?;
         let short = short(answer);
         self.trace.note(self.now_ms, &format!("{region}: answers {id} {short}"));
