@@ -45,29 +45,19 @@ fn describe(why: &Refusal, config: &ApiConfig) -> (Problem, Retry) {
             (Problem::malformed(code, vec![fault]), Retry::No)
         }
         Refusal::IdReused => (
-            Problem::new(
-                StatusCode::CONFLICT,
+            conflict(
                 "id_reused",
                 "this id was decided with another body; nothing of this body is recorded: take a new id for it",
             ),
             Retry::NewId,
         ),
         Refusal::IdClosed => (
-            Problem::new(
-                StatusCode::CONFLICT,
-                "id_closed",
-                "this id was abandoned or cancelled before it was decided; take a new id",
-            ),
+            conflict("id_closed", "this id was abandoned or cancelled before it was decided; take a new id"),
             Retry::NewId,
         ),
-        Refusal::WagerAccepted => (
-            Problem::new(
-                StatusCode::CONFLICT,
-                "wager_accepted",
-                "the wager is accepted; this call cancels none of those",
-            ),
-            Retry::No,
-        ),
+        Refusal::WagerAccepted => {
+            (conflict("wager_accepted", "the wager is accepted; this call cancels none of those"), Retry::No)
+        }
         Refusal::IdHorizon => (
             Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -101,22 +91,12 @@ fn describe(why: &Refusal, config: &ApiConfig) -> (Problem, Retry) {
                 .with("now", format_utc_ms(*now_ms)),
             Retry::No,
         ),
-        Refusal::ClockNotReplay => (
-            Problem::new(
-                StatusCode::CONFLICT,
-                "clock_not_replay",
-                "this region keeps real time; start it with --clock replay",
-            ),
-            Retry::No,
-        ),
-        Refusal::SourceOlder => (
-            Problem::new(
-                StatusCode::CONFLICT,
-                "source_older",
-                "something newer by source time is held already; nothing was changed",
-            ),
-            Retry::No,
-        ),
+        Refusal::ClockNotReplay => {
+            (conflict("clock_not_replay", "this region keeps real time; start it with --clock replay"), Retry::No)
+        }
+        Refusal::SourceOlder => {
+            (conflict("source_older", "something newer by source time is held already; nothing was changed"), Retry::No)
+        }
         _ => withdrawal(why).unwrap_or_else(|| (for_now(why, config), Retry::SameId)),
     }
 }

@@ -123,6 +123,22 @@ impl Ghost {
         }
     }
 
+    /// A withdrawal leaves or comes back once.
+    fn resolved(&mut self, site: Site, id: MintedId, confirmed: bool) -> Result<(), Breach> {
+        let state = if confirmed { WithdrawalState::Confirmed } else { WithdrawalState::Released };
+        let Some(posting) = self.postings.get_mut(&id) else {
+            return Err(Breach::new("one_posting", format!("withdrawal {id} is unknown")));
+        };
+        if posting.withdrawal().map(|w| w.state) != Some(WithdrawalState::Prepared) {
+            return Err(Breach::new("one_posting", format!("withdrawal {id} was resolved twice")));
+        }
+        *posting = posting.withdrawn(state);
+        let (account, amount) = (posting.account.clone(), posting.amount.minor());
+        let [_, left, released] = &mut self.sums(&account, site).withdrawals;
+        *(if confirmed { left } else { released }) += amount;
+        Ok(())
+    }
+
     fn event(&mut self, site: Site, event: Event, accepted: &mut Vec<WagerRecord>) -> Result<(), Breach> {
         match event {
             Event::Account(account, head) => {
@@ -174,19 +190,7 @@ impl Ghost {
                 sums.consumed += if first { stake } else { 0 };
                 sums.paid = (sums.paid + settled.paid).saturating_sub(before);
             }
-            Event::Resolved(resolved) => {
-                let state = if resolved.confirmed { WithdrawalState::Confirmed } else { WithdrawalState::Released };
-                let Some(posting) = self.postings.get_mut(&resolved.id) else {
-                    return Err(Breach::new("one_posting", format!("withdrawal {} is unknown", resolved.id)));
-                };
-                if posting.withdrawal().map(|w| w.state) != Some(WithdrawalState::Prepared) {
-                    return Err(Breach::new("one_posting", format!("withdrawal {} was resolved twice", resolved.id)));
-                }
-                *posting = posting.withdrawn(state);
-                let (account, amount) = (posting.account.clone(), posting.amount.minor());
-                let [_, confirmed, released] = &mut self.sums(&account, site).withdrawals;
-                *(if resolved.confirmed { confirmed } else { released }) += amount;
-            }
+            Event::Resolved(resolved) => self.resolved(site, resolved.id, resolved.confirmed)?,
             Event::Grant(grant) => {
                 *self.sums(&grant.account, site).sent.entry(grant.to).or_default() += grant.amount;
                 let key = (site, grant.to, grant.account.clone(), grant.request);
