@@ -3,7 +3,7 @@
 use sim::run_seed;
 
 /// Seeds that every test run tries.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 100;
 
 #[test]
 fn fixed_seeds_hold() {

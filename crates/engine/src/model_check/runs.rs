@@ -157,6 +157,15 @@ mod large {
 
     #[test]
     fn two_wagers_of_two_regions_settle() {
-        explore(Bounds { name: "settle two", deposits: &[(0, 2)], wagers: &[(1, 1), (0, 1)], ..SETTLE });
+        explore(Bounds {
+            name: "settle two",
+            deposits: &[(0, 2)],
+            wagers: &[(1, 1), (0, 1)],
+            asks: &[(1, 0, 1, 1)],
+            results: &[OutcomeResult::Won],
+            log_max: 5,
+            sometimes: &["a bet accepted from borrowed rights", "all regions level"],
+            ..SETTLE
+        });
     }
 }
