@@ -58,8 +58,10 @@ pub(crate) struct Asked {
 pub(crate) struct Repeats {
     /// The same again at the same region: the same answer, marked as a repeat.
     pub(crate) same: u64,
-    /// The same again at another region: refused there.
+    /// The same again at another region: the same answer, or that it cannot be known there.
     pub(crate) elsewhere: u64,
+    /// How many of those heard the same answer.
+    pub(crate) told: u64,
     /// Deposits sent twice.
     pub(crate) deposits: u64,
     /// What was not as promised.
@@ -96,6 +98,7 @@ impl Book {
         self.wagers.extend(wagers);
         self.repeats.same += repeats.same;
         self.repeats.elsewhere += repeats.elsewhere;
+        self.repeats.told += repeats.told;
         self.repeats.deposits += repeats.deposits;
         self.repeats.wrong.extend(repeats.wrong);
     }

@@ -128,8 +128,11 @@ fn checks(story: &Story, setting: &Setting<'_>) -> Vec<Check> {
     let check = |name, kept, what| Check { name, kept, what };
     checks.push(check(
         "one-acceptance",
-        repeats.wrong.is_empty() && repeats.same > 0 && repeats.elsewhere > 0,
-        format!("{} repeats answered alike, {} to another region refused there", repeats.same, repeats.elsewhere),
+        repeats.wrong.is_empty() && repeats.same > 0 && repeats.told > 0,
+        format!(
+            "{} repeats answered alike; of {} in another region {} too, the others unknown there, none decided again",
+            repeats.same, repeats.elsewhere, repeats.told
+        ),
     ));
     checks.push(check(
         "one-posting",
