@@ -41,7 +41,7 @@ pub(crate) struct Ghost {
     pub(crate) handed: BTreeMap<(MintedId, Site), Option<Site>>,
     grants: BTreeSet<(Site, Site, AccountId, u64)>,
     /// Who made each move of a home: a number is used once in the world.
-    homes: BTreeMap<(AccountId, u64), Site>,
+    pub(crate) homes: BTreeMap<(AccountId, u64), Site>,
     /// Rows at their owners by index, from the newest at or below the floor on.
     pub(crate) rows: BTreeMap<(Site, AccountId), BTreeMap<u64, Row>>,
     /// A site's stakes in all accounts of a currency by index.
@@ -121,6 +121,14 @@ impl Ghost {
             }
             _ => sums.deposits += amount,
         }
+    }
+
+    /// Withdrawals that have come to their end.
+    pub(crate) fn resolved_count(&self) -> u64 {
+        let ended = |p: &&Posting| {
+            p.withdrawal().is_some_and(|w| matches!(w.state, WithdrawalState::Confirmed | WithdrawalState::Released))
+        };
+        self.postings.values().filter(ended).count() as u64
     }
 
     /// A withdrawal leaves or comes back once.

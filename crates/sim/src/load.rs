@@ -215,18 +215,22 @@ impl Load {
         let (id, amount) = (self.mint(now_ms, region), self.money(&account, 10_000));
         if self.draw.percent(25) {
             self.withdrawals.push_back((id, account.clone(), region));
-            self.withdrawals.truncate(REMEMBERED);
+            if self.withdrawals.len() > REMEMBERED {
+                self.withdrawals.pop_front();
+            }
+            // Small enough that many are granted and come to their end.
+            let amount = self.money(&account, 1_000);
             return Call { wait_ms: 2_000, ..call(region, Command::Withdraw { id, account, amount }) };
         }
-        if self.draw.percent(25)
-            && let Some((id, account, origin)) = self.withdrawals.pop_back()
+        if self.draw.percent(40)
+            && let Some((id, account, origin)) = self.withdrawals.pop_front()
         {
             if self.draw.percent(70) {
-                self.withdrawals.push_front((id, account.clone(), origin));
+                self.withdrawals.push_back((id, account.clone(), origin));
             }
             let (confirm, near) = (self.draw.percent(50), self.draw.percent(80));
             let region = if near { origin } else { region };
-            if self.draw.percent(40) {
+            if self.draw.percent(25) {
                 let request = Request::Query(Query::Withdrawal(account, id));
                 return Call { region, request, token: None, wait_ms: 0 };
             }

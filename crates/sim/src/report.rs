@@ -67,6 +67,12 @@ pub struct Report {
     pub settlements: u64,
     /// Deposits posted.
     pub deposits: u64,
+    /// Homes that have moved.
+    pub homes: u64,
+    /// Wager ids handed to another region or closed undecided.
+    pub handed: u64,
+    /// Withdrawals confirmed or released.
+    pub resolved: u64,
     /// Suspensions written.
     pub suspensions: u64,
 }
@@ -76,7 +82,7 @@ impl fmt::Display for Report {
         write!(
             f,
             "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} deposits {} \
-             suspensions {} equal at {} ms",
+             homes {} handed {} resolved {} suspensions {} equal at {} ms",
             self.trace,
             self.events,
             self.groups,
@@ -86,6 +92,9 @@ impl fmt::Display for Report {
             self.grants,
             self.settlements,
             self.deposits,
+            self.homes,
+            self.handed,
+            self.resolved,
             self.suspensions,
             self.quiet_ms
         )
