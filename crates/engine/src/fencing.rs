@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::Site;
-use model::limits::{PARKED_MAX, WAGER_HORIZON_MS};
+use model::limits::{ASK_AGAIN_MS, PARKED_MAX, WAGER_HORIZON_MS};
 use model::{Answer, MintedId, Refusal, Text, WagerRequest, WagerView};
 
 use crate::admission::body_of;
@@ -18,8 +18,6 @@ use crate::port::View;
 use crate::tx::Tx;
 use crate::wire::{FenceOrFetch, Fetched, PeerMessage, WagerStanding, Want};
 
-/// A question is sent again after this long without an answer, ms.
-const ASK_AGAIN_MS: u64 = 1_000;
 /// Expired ids are looked for this often, ms.
 const EXPIRE_EVERY_MS: u64 = 1_000;
 /// Expired ids looked at in one go.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::Site;
-use model::limits::{PARKED_MAX, WAGER_HORIZON_MS};
+use model::limits::{ASK_AGAIN_MS, PARKED_MAX, WAGER_HORIZON_MS};
 use model::{AccountId, Answer, Refusal, Text, WagerAnswer, WagerRequest};
 
 use crate::admission::{body_of, malformed};
@@ -16,9 +16,6 @@ use crate::planted::Planted;
 use crate::port::View;
 use crate::tx::Tx;
 use crate::wire::{Acquire, Acquired, PeerMessage, Purpose};
-
-/// A request for rights is sent again after this long without an answer, ms.
-const ACQUIRE_AGAIN_MS: u64 = 1_000;
 
 /// Debts asked for at a time.
 const DEBTS_ASKED_MAX: usize = 100;
@@ -69,7 +66,7 @@ impl Placing {
     pub(crate) fn deadline_ms(&self) -> Option<u64> {
         let jobs = self.jobs.values().map(|j| j.deadline_ms);
         let waiting = self.wanted.values().filter_map(|w| w.asked.as_ref()).filter(|a| a.answered.is_none());
-        jobs.chain(waiting.map(|a| a.sent_ms + ACQUIRE_AGAIN_MS)).min()
+        jobs.chain(waiting.map(|a| a.sent_ms + ASK_AGAIN_MS)).min()
     }
 
     /// Whether wagers wait here for rights of an account.
@@ -84,7 +81,7 @@ impl Placing {
 
     /// When homes may be asked for debts again, steady ms.
     pub(crate) fn debts_due_ms(&self) -> u64 {
-        self.debts_asked_ms.map_or(0, |t| t + ACQUIRE_AGAIN_MS)
+        self.debts_asked_ms.map_or(0, |t| t + ASK_AGAIN_MS)
     }
 }
 
@@ -240,15 +237,19 @@ impl Engine {
 
     fn short_answer(&mut self, item: &WagerRequest) -> WagerAnswer {
         self.stats.wagers_undecided += 1;
-        let currency = self.ledger.account_head(&item.account).map(|h| h.currency);
-        WagerAnswer::Refused(match currency {
+        WagerAnswer::Refused(self.short_of(&item.account))
+    }
+
+    /// What is spendable here and what is elsewhere, where that is too little or out of reach.
+    pub(crate) fn short_of(&self, account: &AccountId) -> Refusal {
+        match self.ledger.account_head(account).map(|h| h.currency) {
             Some(currency) => Refusal::InsufficientLocalFunds {
-                spendable_here: self.ledger.spendable(&item.account),
-                elsewhere: self.ledger.elsewhere(&item.account),
+                spendable_here: self.ledger.spendable(account),
+                elsewhere: self.ledger.elsewhere(account),
                 currency,
             },
             None => Refusal::AccountUnknown,
-        })
+        }
     }
 
     /// Notes that an item waits, and asks for rights unless that is under way. `false`: nobody can be asked.
@@ -270,15 +271,20 @@ impl Engine {
     /// Whom to ask: the home; then the linked site that is known to hold most, for what over-asking has left there.
     /// Nobody who has just had nothing more.
     fn giver(&self, account: &AccountId) -> Option<u16> {
-        let refused = |region: u16| self.placing.wanted.get(account).is_some_and(|w| w.refused.contains(&region));
-        let home = self.ledger.account_head(account)?.home;
-        if home != self.site && self.is_linked(home.region) && !refused(home.region) {
-            return Some(home.region);
+        let nobody = BTreeSet::new();
+        self.lender(account, self.placing.wanted.get(account).map_or(&nobody, |w| &w.refused))
+    }
+
+    /// The same for any who ask: `refused` have had too little already.
+    pub(crate) fn lender(&self, account: &AccountId, refused: &BTreeSet<u16>) -> Option<u16> {
+        let able = |r: u16| r != self.site.region && self.is_linked(r) && !refused.contains(&r);
+        let home = self.ledger.account_head(account)?.home.region;
+        if able(home) {
+            return Some(home);
         }
         let rows = &self.ledger.accounts.get(account)?.rows;
-        let others = rows.iter().filter(|(site, row)| **site != self.site && row.free() > 0);
-        let able = others.filter(|(site, _)| self.is_linked(site.region) && !refused(site.region));
-        able.max_by_key(|(site, row)| (row.free(), std::cmp::Reverse(**site))).map(|(site, _)| site.region)
+        let others = rows.iter().filter(|(site, row)| row.free() > 0 && able(site.region));
+        others.max_by_key(|(site, row)| (row.free(), std::cmp::Reverse(**site))).map(|(site, _)| site.region)
     }
 
     /// Whether what is missing for an account is known to be missing everywhere: its home has nothing left to give.
@@ -472,7 +478,7 @@ impl Engine {
         for wanted in self.placing.wanted.values_mut() {
             if let Some(asked) = &mut wanted.asked
                 && asked.answered.is_none()
-                && now_ms >= asked.sent_ms + ACQUIRE_AGAIN_MS
+                && now_ms >= asked.sent_ms + ASK_AGAIN_MS
             {
                 asked.sent_ms = now_ms;
                 again.push((asked.region, asked.message.clone()));

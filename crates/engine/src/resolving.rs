@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crdt::Site;
-use model::limits::PARKED_MAX;
+use model::limits::{ASK_AGAIN_MS, PARKED_MAX};
 use model::{AccountId, Answer, MintedId, Posting, Refusal, Text, WithdrawalState};
 
 use crate::door::{Lane, RequestId};
@@ -13,9 +13,6 @@ use crate::log::Cause;
 use crate::port::View;
 use crate::tx::Tx;
 use crate::wire::{PeerMessage, Resolve, ResolveRefusal, ResolveReply};
-
-/// A message without an answer is sent again after this long, ms.
-const AGAIN_MS: u64 = 1_000;
 
 /// A question on its way to an origin.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,7 +32,7 @@ pub(crate) struct Resolving {
 
 impl Resolving {
     pub(crate) fn deadline_ms(&self) -> Option<u64> {
-        let unanswered = self.forwarded.values().filter(|f| f.answer.is_none()).map(|f| f.sent_ms + AGAIN_MS);
+        let unanswered = self.forwarded.values().filter(|f| f.answer.is_none()).map(|f| f.sent_ms + ASK_AGAIN_MS);
         self.forwarded.values().map(|f| f.deadline_ms).chain(unanswered).min()
     }
 }
@@ -60,7 +57,7 @@ impl Engine {
         self.withdrawal_answer(posting, true)
     }
 
-    fn withdrawal_answer(&mut self, posting: Posting, replayed: bool) -> Result<Answer, Refusal> {
+    pub(crate) fn withdrawal_answer(&mut self, posting: Posting, replayed: bool) -> Result<Answer, Refusal> {
         let currency = self.ledger.account_head(&posting.account).ok_or(Refusal::AccountUnknown)?.currency;
         let held = self.is_held(&posting);
         if held {
@@ -176,7 +173,7 @@ impl Engine {
             tx.refuse(id, Refusal::RegionUnreachable { region });
         }
         let waiting = self.resolving.forwarded.values_mut().filter(|f| f.answer.is_none());
-        for asked in waiting.filter(|f| now_ms >= f.sent_ms + AGAIN_MS) {
+        for asked in waiting.filter(|f| now_ms >= f.sent_ms + ASK_AGAIN_MS) {
             asked.sent_ms = now_ms;
             tx.send(asked.region, Lane::Requests, &PeerMessage::Resolve(asked.message.clone()));
         }

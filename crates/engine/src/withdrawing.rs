@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::Site;
-use model::limits::PARKED_MAX;
+use model::limits::{ASK_AGAIN_MS, PARKED_MAX};
 use model::{AccountId, Amount, Answer, MintedId, Refusal, Text, WithdrawalState};
 use rust_decimal::Decimal;
 
@@ -19,9 +19,6 @@ use crate::port::View;
 use crate::requests::bad_amount;
 use crate::tx::Tx;
 use crate::wire::{Acquire, Acquired, PeerMessage, Purpose};
-
-/// A message without an answer is sent again after this long, ms.
-const AGAIN_MS: u64 = 1_000;
 
 /// What a client asks.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,7 +60,7 @@ impl Withdrawing {
     pub(crate) fn deadline_ms(&self) -> Option<u64> {
         let unanswered = |q: &&Question| q.answer.is_none();
         let again = self.jobs.values().filter_map(|j| j.question.as_ref()).filter(unanswered);
-        self.jobs.values().map(|j| j.deadline_ms).chain(again.map(|q| q.sent_ms + AGAIN_MS)).min()
+        self.jobs.values().map(|j| j.deadline_ms).chain(again.map(|q| q.sent_ms + ASK_AGAIN_MS)).min()
     }
 }
 
@@ -93,7 +90,7 @@ impl Engine {
         let next = match self.look_at_withdrawal(tx, &job, false) {
             Look::Answered(answer) => return tx.reply(id, answer),
             Look::Uncleared => self.home_of(&job.asked.account).filter(|r| self.is_linked(*r)).map(|r| (r, 0)),
-            Look::Short { missing } => self.lender(&job).map(|region| (region, missing)),
+            Look::Short { missing } => self.lender(&job.asked.account, &job.refused).map(|region| (region, missing)),
         };
         let Some((region, missing)) = next.filter(|_| may_wait) else {
             let last = next.is_none() && job.cleared;
@@ -126,17 +123,6 @@ impl Engine {
         }
     }
 
-    fn short_of(&self, account: &AccountId) -> Refusal {
-        match self.ledger.account_head(account).map(|h| h.currency) {
-            Some(currency) => Refusal::InsufficientLocalFunds {
-                spendable_here: self.ledger.spendable(account),
-                elsewhere: self.ledger.elsewhere(account),
-                currency,
-            },
-            None => Refusal::AccountUnknown,
-        }
-    }
-
     fn look_at_withdrawal<V: View>(&mut self, tx: &mut Tx<'_, V>, job: &Job, final_cut: bool) -> Look {
         self.try_withdraw(tx, job, final_cut).unwrap_or_else(|refusal| Look::Answered(Answer::Refused(refusal)))
     }
@@ -147,8 +133,7 @@ impl Engine {
         let body = hash16(format!("withdraw {account} {}", amount.normalize()).as_bytes());
         let head = self.ledger.account_head(account).ok_or(Refusal::AccountUnknown)?.clone();
         if let Some(posting) = self.decided(tx, *id, body)? {
-            let held = self.is_held(&posting);
-            return Ok(Look::Answered(Answer::Withdrawal { posting, currency: head.currency, held, replayed: true }));
+            return self.withdrawal_answer(posting, true).map(Look::Answered);
         }
         let amount = Amount::from_decimal(*amount, head.currency).map_err(|e| bad_amount("amount", e))?;
         if self.ledger.owes(account) {
@@ -160,10 +145,9 @@ impl Engine {
         let at = self.time.stamp();
         let preparing = Preparing { id: *id, account: account.clone(), amount, body };
         let Some(posting) = self.ledger.prepare(tx, at, preparing, final_cut)? else {
-            return Ok(Look::Short { missing: amount.minor() - self.ledger.spendable(account) });
+            return Ok(Look::Short { missing: amount.minor() - self.ledger.free_here(account) });
         };
-        let held = self.is_held(&posting);
-        Ok(Look::Answered(Answer::Withdrawal { posting, currency: head.currency, held, replayed: false }))
+        self.withdrawal_answer(posting, false).map(Look::Answered)
     }
 
     /// Whether a withdrawal's rights are held: its entry is durable at enough other regions. Only its origin can know.
@@ -180,16 +164,7 @@ impl Engine {
     fn missing_here(&self, asked: &Asked) -> u64 {
         let Some(head) = self.ledger.account_head(&asked.account) else { return 0 };
         let amount = Amount::from_decimal(asked.amount, head.currency).map_or(0, Amount::minor);
-        amount.saturating_sub(self.ledger.spendable(&asked.account))
-    }
-
-    /// Whom to ask for what is missing: the home, then the linked site that is known to hold most. Nobody twice.
-    fn lender(&self, job: &Job) -> Option<u16> {
-        let account = &job.asked.account;
-        let able = |r: &u16| *r != self.site.region && self.is_linked(*r) && !job.refused.contains(r);
-        let others = self.ledger.accounts.get(account)?.rows.iter().filter(|(_, row)| row.free() > 0);
-        let richest = others.filter(|(site, _)| able(&site.region)).max_by_key(|(site, row)| (row.free(), site.region));
-        self.home_of(account).filter(able).or(richest.map(|(site, _)| site.region))
+        amount.saturating_sub(self.ledger.free_here(&asked.account))
     }
 
     /// A giver has answered; `false` when the question is not a withdrawal's.
@@ -245,7 +220,7 @@ impl Engine {
             self.seal(tx);
         }
         let questions = self.withdrawing.jobs.values_mut().filter_map(|j| j.question.as_mut());
-        for question in questions.filter(|q| q.answer.is_none() && now_ms >= q.sent_ms + AGAIN_MS) {
+        for question in questions.filter(|q| q.answer.is_none() && now_ms >= q.sent_ms + ASK_AGAIN_MS) {
             question.sent_ms = now_ms;
             tx.send(question.region, Lane::Requests, &PeerMessage::Acquire(question.message.clone()));
         }

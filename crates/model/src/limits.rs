@@ -21,6 +21,8 @@ pub const ACCOUNTS_MAX: usize = 20_000_000;
 pub const FEED_LINES_MAX: usize = 50_000;
 /// Requests parked in the engine (for a token, for rights, for another region).
 pub const PARKED_MAX: usize = 10_000;
+/// A question to another region is sent again after this long without an answer, in ms.
+pub const ASK_AGAIN_MS: u64 = 1_000;
 /// How far ahead `place_by` of a wager may lie, in ms.
 pub const WAGER_HORIZON_MS: u64 = 24 * 3_600_000;
 /// How far ahead `place_by` of a posting may lie, in ms.
