@@ -63,7 +63,7 @@ pub fn one_of_each() -> Vec<Write> {
     vec![
         Write::Log(site, 3, Bytes::from_static(b"an entry's bytes")),
         Write::LogHead(site, head),
-        Write::Account(account.clone(), AccountHead { currency: gbp(), home: site, tenure: None }),
+        Write::Account(account.clone(), AccountHead { currency: gbp(), home: site, tenure: None, hearsay: None }),
         Write::Row(account.clone(), site, row),
         Write::Wager(Arc::new(wager(id, 250))),
         Write::AccountWager(account.clone(), id),
@@ -261,7 +261,7 @@ fn any_write(draw: &mut Draw) -> Write {
     match draw.below(14) {
         0 => Write::Log(site, n, Bytes::from(vec![1; usize::try_from(draw.below(50)).unwrap_or(0)])),
         1 => Write::LogHead(site, LogHead { index: n, ..LogHead::default() }),
-        2 => Write::Account(player, AccountHead { currency: gbp(), home: site, tenure: None }),
+        2 => Write::Account(player, AccountHead { currency: gbp(), home: site, tenure: None, hearsay: None }),
         3 => Write::Row(player, site, row(draw.below(9))),
         4 => Write::Wager(Arc::new(wager(wager_id, draw.below(9)))),
         5 => Write::AccountWager(player, wager_id),

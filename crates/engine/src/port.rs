@@ -27,6 +27,10 @@ pub struct AccountHead {
     /// How the home came to be there; `None` at the birth site.
     #[n(2)]
     pub tenure: Option<Tenure>,
+    /// Set while only a move has been heard of and not the opening: its currency is another site's word, which the
+    /// birth site's own overrules. This region's own note; what a peer says here is not taken.
+    #[n(3)]
+    pub hearsay: Option<bool>,
 }
 
 /// How far one site's log is known here.

@@ -47,7 +47,7 @@ fn entry() -> Entry {
     let id = MintedId::mint(1_795_000_000_000, 1, 1, 42);
     let row = Row { dep: 5_000, stk: 500, sent: [(THERE, 700)].into_iter().collect(), ..Row::default() };
     let events = vec![
-        Event::Account(account(), AccountHead { currency: gbp(), home: HERE, tenure: None }),
+        Event::Account(account(), AccountHead { currency: gbp(), home: HERE, tenure: None, hearsay: None }),
         Event::Settled(Settled { id, version: 1, state: WagerState::Won, paid: 1_250 }),
         Event::Grant(Grant { to: THERE, account: account(), amount: 700, request: 9 }),
         Event::Windows(vec![Exposure { currency: gbp(), per_account: None, per_region: Some(7) }]),

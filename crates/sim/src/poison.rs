@@ -53,7 +53,12 @@ fn event(kind: u64, site: Site, victim: &Tables, region_names: &[(u16, &'static 
             let stolen = AccountId::new(&format!("stolen@{other}")).expect("a valid name");
             Event::Account(
                 stolen,
-                AccountHead { currency: Currency::new("GBP").expect("a known code"), home: site, tenure: None },
+                AccountHead {
+                    currency: Currency::new("GBP").expect("a known code"),
+                    home: site,
+                    tenure: None,
+                    hearsay: None,
+                },
             )
         }
     }

@@ -32,7 +32,7 @@ impl Ledger {
         if self.accounts.len() >= accounts_max {
             return Err(Refusal::Overloaded { what: Text::new("accounts") });
         }
-        let head = AccountHead { currency, home: self.site, tenure: None };
+        let head = AccountHead { currency, home: self.site, tenure: None, hearsay: None };
         self.accounts.entry(id.clone()).or_default().head = Some(head.clone());
         tx.put(Write::Account(id.clone(), head.clone()));
         tx.events.push(Event::Account(id.clone(), head));

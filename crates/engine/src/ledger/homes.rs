@@ -106,7 +106,7 @@ impl Ledger {
             moves_ms.remove(0);
         }
         let tenure = Some(Tenure { epoch: epoch + 1, moves_ms });
-        let next = AccountHead { currency: head.currency, home: to, tenure };
+        let next = AccountHead { currency: head.currency, home: to, tenure, hearsay: None };
         let room = known.rows.get(&self.site).map_or(0, Row::room);
         let amount = self.grantable(account).min(room);
         if amount > 0 {
@@ -121,6 +121,8 @@ impl Ledger {
     /// Takes a home that is newer than the one known. Harmless when repeated, and in any order across sites.
     pub(super) fn set_home<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId, head: AccountHead) {
         let known = self.accounts.entry(account.clone()).or_default();
+        let opened = known.head.as_ref().is_some_and(|k| k.hearsay.is_none());
+        let head = AccountHead { hearsay: (!opened).then_some(true), ..head };
         if known.head.as_ref().is_none_or(|k| k.epoch() < head.epoch()) {
             known.head = Some(head.clone());
             tx.put(Write::Account(account.clone(), head));
@@ -136,10 +138,10 @@ impl Ledger {
             return refused("a move leads elsewhere and has a number");
         }
         let Some(known) = self.account_head(id) else { return Ok(()) };
-        if known.currency != head.currency {
+        if known.currency != head.currency && known.hearsay.is_none() {
             return refused("a move does not change the currency");
         }
-        if known.epoch() == head.epoch() && known != head {
+        if known.epoch() == head.epoch() && (known.home, &known.tenure) != (head.home, &head.tenure) {
             return refused("two homes were made by moves of one number");
         }
         let made_by_home = known.epoch().checked_add(1) != Some(head.epoch()) || known.home == entry.site;

@@ -108,7 +108,7 @@ impl Ledger {
             return refused(format!("account {id} cannot be opened by site {}", entry.site));
         }
         let before = self.account_head(id).or(said.heads.get(id).copied());
-        if before.is_some_and(|known| known.currency != head.currency || (known.tenure.is_none() && known != head)) {
+        if before.is_some_and(|known| known.hearsay.is_none() && known.currency != head.currency) {
             return refused(format!("account {id} was opened otherwise before"));
         }
         said.heads.insert(id, head);
@@ -145,10 +145,12 @@ impl Ledger {
             match event {
                 Event::Account(id, head) => {
                     let known = self.accounts.entry(id.clone()).or_default();
-                    if known.head.is_none() {
-                        known.head = Some(head.clone());
-                        tx.put(Write::Account(id.clone(), head.clone()));
-                    }
+                    // A move may have come before the opening, from another log: it says where, the opening in what.
+                    let tenure = known.head.as_ref().and_then(|k| k.tenure.clone());
+                    let home = known.head.as_ref().map_or(head.home, |k| k.home);
+                    let head = AccountHead { currency: head.currency, home, tenure, hearsay: None };
+                    known.head = Some(head.clone());
+                    tx.put(Write::Account(id.clone(), head));
                     merged.accounts.push(id.clone());
                 }
                 Event::Row(id, row) => {

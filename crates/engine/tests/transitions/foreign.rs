@@ -178,14 +178,15 @@ fn a_posting_twice_in_a_log_is_refused() {
 #[test]
 fn an_account_whose_home_is_not_the_writer_is_refused() {
     let mut c = world();
-    let head = AccountHead { currency: gbp(), home: Site::new(2, 9), tenure: None };
+    let head = AccountHead { currency: gbp(), home: Site::new(2, 9), tenure: None, hearsay: None };
     assert_refused(&mut c, vec![Event::Account(acc("x@us-east"), head)]);
 }
 
 #[test]
 fn an_account_opened_two_ways_in_one_entry_is_refused() {
     let mut c = world();
-    let head = |code| AccountHead { currency: model::Currency::new(code).unwrap(), home: PEER, tenure: None };
+    let head =
+        |code| AccountHead { currency: model::Currency::new(code).unwrap(), home: PEER, tenure: None, hearsay: None };
     let open = |code| Event::Account(acc("x@us-east"), head(code));
     assert_refused(&mut c, vec![open("GBP"), open("EUR")]);
 }

@@ -149,6 +149,7 @@ fn only_the_home_moves_a_home() {
         currency: gbp(),
         home: Site::new(to, 1),
         tenure: Some(Tenure { epoch, moves_ms: vec![1] }),
+        hearsay: None,
     };
     for forged in [head(1, 3), head(0, 1), head(1, 2), head(7, 3)] {
         let mut c = travelling(3);
@@ -181,4 +182,21 @@ fn an_operator_sees_every_row_and_what_binds() {
     assert_eq!((view.here.binding().0, view.rows.len(), view.in_flight.len()), (9_900, 2, 0));
     let unknown = c.query(1, Query::Escrow(acc("nobody@eu-west")));
     assert_eq!(unknown, Answer::Refused(Refusal::AccountUnknown));
+}
+
+/// A site may lie about an account that it does not own and that is not known here yet: its birth site is not made to
+/// pay for it.
+#[test]
+fn a_lie_about_an_unknown_account_does_not_stop_its_birth_site() {
+    let mut c = Cluster::new(3);
+    c.hold.insert((1, 3, Lane::Log));
+    let tenure = Some(Tenure { epoch: 1, moves_ms: vec![1] });
+    let currency = model::Currency::new("EUR").unwrap();
+    let lie = AccountHead { currency, home: Site::new(3, 1), tenure, hearsay: None };
+    c.inject(2, 3, vec![Event::Home(acc(P), lie)]);
+    c.ask(1, model::Command::OpenAccount { account: acc(P), currency: gbp() });
+    c.release();
+    c.run_until_quiet();
+    assert_eq!(c.engine(3).ledger().head(Site::new(1, 1)).stopped, None);
+    assert_eq!(c.engine(3).ledger().account_head(&acc(P)).unwrap().currency, gbp());
 }
