@@ -72,7 +72,7 @@ impl Ledger {
         let home = self.account_head(account).map_or(self.site, |h| h.home);
         let room = self.accounts.get(account).and_then(|a| a.rows.get(&self.site)).map_or(0, crdt::Row::room);
         let amount = gained.min(self.grantable(account)).min(room);
-        if home == self.site || amount == 0 {
+        if home == self.site || amount == 0 || self.read_only {
             return;
         }
         self.give(tx, account, home, amount);

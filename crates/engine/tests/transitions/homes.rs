@@ -1,6 +1,6 @@
 //! Homes that follow their players: when they move, what goes with them, and what stays put.
 
-use crdt::Site;
+use crdt::{Row, Site};
 use engine::door::Lane;
 use engine::ledger::Tenure;
 use engine::log::{Event, Grant};
@@ -199,4 +199,36 @@ fn a_lie_about_an_unknown_account_does_not_stop_its_birth_site() {
     c.run_until_quiet();
     assert_eq!(c.engine(3).ledger().head(Site::new(1, 1)).stopped, None);
     assert_eq!(c.engine(3).ledger().account_head(&acc(P)).unwrap().currency, gbp());
+}
+
+/// Region 3, which has not heard of the move, pushes a credit to region 1.
+fn push_to_old_home(c: &mut Cluster) {
+    let mut row = Row { dep: 500, ..Row::default() };
+    row.sent.insert(Site::new(1, 1), 500);
+    let grant = Grant { to: Site::new(1, 1), account: acc(P), amount: 500, request: 0 };
+    c.inject(3, 1, vec![Event::Grant(grant), Event::Row(acc(P), row)]);
+}
+
+#[test]
+fn what_is_pushed_to_an_old_home_is_sent_on_in_the_same_step() {
+    let mut c = travelling(3);
+    c.peer(2, 1, &PeerMessage::ComeHome { account: acc(P), epoch: 0 });
+    c.run_until_quiet();
+    push_to_old_home(&mut c);
+    let rows = &c.engine(1).ledger().accounts[&acc(P)].rows;
+    let own = &rows[&Site::new(1, 1)];
+    assert_eq!((own.free(), own.sent[&Site::new(2, 1)]), (0, 10_400));
+}
+
+#[test]
+fn an_old_home_in_quarantine_forwards_nothing() {
+    let mut c = travelling(3);
+    c.peer(2, 1, &PeerMessage::ComeHome { account: acc(P), epoch: 0 });
+    c.run_until_quiet();
+    bet(&mut c, 1, "1");
+    assert!(c.account(1, P).spendable_here > 0, "over-asked rights lie at the old home");
+    c.peer(2, 1, &PeerMessage::Twins { site: Site::new(1, 1) });
+    let before = c.engine(1).ledger().head(Site::new(1, 1)).index;
+    push_to_old_home(&mut c);
+    assert_eq!(c.engine(1).ledger().head(Site::new(1, 1)).index, before);
 }
