@@ -57,6 +57,8 @@ pub const TIME_MS_MAX: u64 = 1 << 47;
 pub const SETTLE_SLICE_MAX: usize = 1_000;
 /// Largest amount of one posting or wager, in minor units: leaves room for sums in 64 bits.
 pub const AMOUNT_MINOR_MAX: u64 = 1_000_000_000_000_000;
+/// Stakes and credits above the ack floor that are kept one by one: beyond it nothing is staked.
+pub const UNACKED_MAX: usize = 1_000_000;
 /// Longest reason of an adjustment, in bytes.
 pub const REASON_BYTES_MAX: usize = 500;
 /// Rows of one list answer.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use minicbor::{Decode, Encode};
+use model::limits::UNACKED_MAX;
 use model::{AccountId, Currency};
 
 use crate::planted::Planted;
@@ -68,6 +69,11 @@ impl Limits {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Window {
     queue: VecDeque<Item>,
+    /// What came when the queue was full: per account one sum, at the newest index that added to it, so that it counts
+    /// as unacknowledged longer than it is, never shorter.
+    merged: BTreeMap<(u64, AccountId), (Currency, Unacked)>,
+    /// Where an account's sum stands in it.
+    merged_at: BTreeMap<AccountId, u64>,
     debits: BTreeMap<Currency, u64>,
     /// The newest acknowledged announcement, if any, and all later ones, in order.
     announced: Vec<Announced>,
@@ -83,7 +89,22 @@ impl Window {
             let debits = self.debits.entry(currency).or_default();
             *debits = debits.saturating_add(sums.debit);
         }
-        self.queue.push_back(Item { index, account: account.clone(), currency, sums });
+        if !self.is_full() {
+            return self.queue.push_back(Item { index, account: account.clone(), currency, sums });
+        }
+        let before =
+            self.merged_at.insert(account.clone(), index).and_then(|at| self.merged.remove(&(at, account.clone())));
+        let before = before.map_or(Unacked::default(), |(_, before)| before);
+        let debit = before.debit.saturating_add(sums.debit);
+        let credit = before.credit.saturating_add(sums.credit);
+        self.merged.insert((index, account.clone()), (currency, Unacked { debit, credit }));
+    }
+
+    /// Whether as much waits for an ack as is kept one by one. Nothing is staked then, for a region that is cut off for
+    /// long without windows would grow without bound; what is owed to players (deposits, payouts, releases) is still
+    /// taken, for it cannot be refused without loss.
+    pub(super) fn is_full(&self) -> bool {
+        self.queue.len() >= UNACKED_MAX
     }
 
     /// The ack floor that these sums hold for.
@@ -100,13 +121,15 @@ impl Window {
     /// Forgets all sums; the limits stay.
     pub(super) fn clear(&mut self, floor: u64) {
         self.queue.clear();
+        self.merged.clear();
+        self.merged_at.clear();
         self.debits.clear();
         self.floor = floor;
     }
 
     /// Takes out what the next entry up to `floor` brought; `None` when nothing up to it is left.
     pub(super) fn pop(&mut self, floor: u64) -> Option<(AccountId, Unacked)> {
-        let item = self.queue.pop_front_if(|item| item.index <= floor)?;
+        let item = self.queue.pop_front_if(|item| item.index <= floor).or_else(|| self.pop_merged(floor))?;
         if item.sums.debit > 0
             && let Some(debits) = self.debits.get_mut(&item.currency)
         {
@@ -118,8 +141,18 @@ impl Window {
         Some((item.account, item.sums))
     }
 
-    /// What S1 to S4 together leave of `free`, minor units.
+    fn pop_merged(&mut self, floor: u64) -> Option<Item> {
+        let first = self.merged.first_entry().filter(|e| e.key().0 <= floor)?;
+        let ((index, account), (currency, sums)) = first.remove_entry();
+        self.merged_at.remove(&account);
+        Some(Item { index, account, currency, sums })
+    }
+
+    /// What S1 to S4 together leave of `free`, minor units; nothing while the queue is full.
     pub(super) fn room(&self, currency: Currency, free: u64, unacked: Unacked, planted: Planted) -> u64 {
+        if self.is_full() {
+            return 0;
+        }
         let limits = self.in_force.get(&currency).copied().unwrap_or(Limits::NONE);
         let region = self.debits.get(&currency).copied().unwrap_or(0);
         let bound = |dropped: Planted, left: u64| if planted == dropped { u64::MAX } else { left };
@@ -176,15 +209,62 @@ impl Window {
         self.announced.len() > 1
     }
 
-    /// Debits and credits that wait for an ack.
+    /// Debits and credits that wait for an ack; what is kept as one sum counts once.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.merged.len()
     }
 
     /// Whether everything is acknowledged.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.is_empty() && self.merged.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_acks_is_bounded_and_nothing_of_it_is_lost() {
+        let (p, q) = (AccountId::new("p@eu-west").unwrap(), AccountId::new("q@eu-west").unwrap());
+        let gbp = Currency::new("GBP").unwrap();
+        let (stake, credit) = (Unacked { debit: 1, credit: 0 }, Unacked { debit: 0, credit: 1 });
+        let mut window = Window::default();
+        let max = u64::try_from(UNACKED_MAX).unwrap();
+        let room = |w: &Window| w.room(gbp, 100, Unacked::default(), Planted::Nothing);
+        for index in 1..=max {
+            assert_eq!(room(&window), 100, "no window is stated: it binds nothing");
+            window.push(index, &p, gbp, stake);
+        }
+        assert_eq!(room(&window), 0, "nothing more is staked");
+        for index in max + 1..=max + 500 {
+            window.push(index, &p, gbp, credit);
+            window.push(index, &q, gbp, credit);
+        }
+        assert_eq!(window.len(), UNACKED_MAX + 2, "what cannot be refused is kept as one sum an account");
+        assert_eq!(window.pop(1), Some((p.clone(), stake)));
+        assert_eq!(room(&window), 100, "one ack makes room again");
+        window.push(max + 501, &q, gbp, stake);
+        let mut sums: BTreeMap<AccountId, Unacked> = BTreeMap::new();
+        let floor = max + 499;
+        while let Some((account, popped)) = window.pop(floor) {
+            let sum = sums.entry(account).or_default();
+            (sum.debit, sum.credit) = (sum.debit + popped.debit, sum.credit + popped.credit);
+        }
+        assert_eq!(
+            sums.get(&p),
+            Some(&Unacked { debit: max - 1, credit: 0 }),
+            "a sum counts until its newest part is acked"
+        );
+        assert!(!sums.contains_key(&q));
+        while let Some((account, popped)) = window.pop(u64::MAX) {
+            let sum = sums.entry(account).or_default();
+            (sum.debit, sum.credit) = (sum.debit + popped.debit, sum.credit + popped.credit);
+        }
+        assert_eq!(sums.get(&p), Some(&Unacked { debit: max - 1, credit: 500 }));
+        assert_eq!(sums.get(&q), Some(&Unacked { debit: 1, credit: 500 }));
+        assert!(window.is_empty() && window.debits.is_empty());
     }
 }
