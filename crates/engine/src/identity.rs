@@ -7,7 +7,7 @@ use model::Text;
 
 use crate::door::{Effect, Lane};
 use crate::engine::Engine;
-use crate::log::{Entry, hash16};
+use crate::log::{Entry, EntryError, Event, hash16};
 use crate::planted::Planted;
 use crate::port::View;
 use crate::tx::Tx;
@@ -87,6 +87,22 @@ impl Engine {
         }
     }
 
+    /// What a foreign entry gives away goes to a site of the topology: elsewhere it would be out of everybody's reach.
+    pub(crate) fn check_strangers(&self, entry: &Entry) -> Result<(), EntryError> {
+        let mut takers = entry.events.iter().filter_map(|event| match event {
+            Event::Home(_, head) => Some(head.home),
+            Event::Grant(grant) => Some(grant.to),
+            Event::Fenced(fenced) => Some(fenced.to),
+            _ => None,
+        });
+        match takers.find(|site| !self.is_known(*site)) {
+            Some(site) => {
+                Err(EntryError::Refused(format!("something is given to site {site}, which is not in the topology")))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Another process has said `Hello` as a peer's site, and then this one again: each of them is told when it is the
     /// one that speaks.
     pub(crate) fn tell_twins<V: View>(&mut self, tx: &mut Tx<'_, V>, site: Site) {
@@ -116,6 +132,8 @@ impl Engine {
         self.ledger.read_only = true;
         self.save_meta = true;
         self.placing.give_up();
+        // Its odds numbers may name other writes than the ones that others know by them.
+        self.links.values_mut().for_each(|link| link.odds.closed());
         self.have_is_due();
         self.tell_quarantine(tx);
     }

@@ -13,7 +13,11 @@ use crate::tx::Tx;
 use crate::wire::{OddsFrame, PeerMessage, Upto};
 
 impl Engine {
+    /// In quarantine nothing is sent: own numbers may name other writes than those that others know by them.
     pub(crate) fn begin_odds(&mut self, region: u16, theirs: &Vector) {
+        if self.ledger.read_only {
+            return;
+        }
         let me = self.site;
         if let Some(link) = self.links.get_mut(&region) {
             link.odds.begin(&self.plane, me, region, theirs);

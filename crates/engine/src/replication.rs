@@ -442,6 +442,7 @@ impl Engine {
         if !chained && self.planted != Planted::GapApplied {
             return Err(EntryError::Forked(seq));
         }
+        self.check_strangers(&entry)?;
         let name = self.region_name(site.region).cloned();
         self.ledger.check_entry(tx, &entry, name.as_ref().map(Text::as_str))?;
         let mut next = head.after(bytes);
@@ -530,7 +531,9 @@ impl Engine {
             }
         }
         let log = self.token().log;
-        let linked: Vec<u16> = self.links.iter().filter(|(_, l)| l.linked()).map(|(r, _)| *r).collect();
+        // Who is in quarantine tells nobody of its odds: others have to.
+        let speaks = |l: &Link| l.linked() && l.site.is_some_and(|site| !self.ledger.lost.contains(&site));
+        let linked: Vec<u16> = self.links.iter().filter(|(_, l)| speaks(l)).map(|(r, _)| *r).collect();
         let spoken = |l: &Link| l.site.filter(|s| l.up && !self.ledger.lost.contains(s)).map(|s| (s, l.said.clone()));
         let acks = self.links.values().filter_map(spoken).collect();
         let quarantined = self.ledger.read_only;

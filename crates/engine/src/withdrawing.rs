@@ -129,6 +129,10 @@ impl Engine {
 
     fn try_withdraw<V: View>(&mut self, tx: &mut Tx<'_, V>, job: &Job, final_cut: bool) -> Result<Look, Refusal> {
         let Asked { id, account, amount } = &job.asked;
+        // It may have waited while quarantine began.
+        if let Some(refusal) = self.not_ready() {
+            return Err(refusal);
+        }
         self.check_origin(*id)?;
         let body = hash16(format!("withdraw {account} {}", amount.normalize()).as_bytes());
         let head = self.ledger.account_head(account).ok_or(Refusal::AccountUnknown)?.clone();

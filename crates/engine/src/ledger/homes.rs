@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use crdt::{Hlc, Row, Site};
 use minicbor::{Decode, Encode};
 use model::AccountId;
+use model::limits::TIME_MS_MAX;
 
 use super::{Account, Ledger};
 use crate::log::{Entry, EntryError, Event, Grant};
@@ -136,6 +137,10 @@ impl Ledger {
         let refused = |why: &str| Err(EntryError::Refused(format!("home of {id}: {why}")));
         if head.epoch() == 0 || head.home == entry.site {
             return refused("a move leads elsewhere and has a number");
+        }
+        let past = head.tenure.as_ref().map_or(&[][..], |t| &t.moves_ms);
+        if past.len() > FLIPS_MAX || past.iter().any(|ms| *ms > TIME_MS_MAX) {
+            return refused("a move tells of the last three and of times that can be");
         }
         let Some(known) = self.account_head(id) else { return Ok(()) };
         if known.currency != head.currency && known.hearsay.is_none() {

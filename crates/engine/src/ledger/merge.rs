@@ -8,7 +8,7 @@ use crdt::{Row, Site};
 use model::limits::AMOUNT_MINOR_MAX;
 use model::{AccountId, Amount, MarketKey, MintedId, Posting, WagerRecord, WagerState, WithdrawalState};
 
-use super::Ledger;
+use super::{Exposure, Ledger};
 use crate::log::{Entry, EntryError, Event, Resolved, Settled};
 use crate::planted::Planted;
 use crate::port::{AccountHead, View, Write};
@@ -85,7 +85,7 @@ impl Ledger {
                     }
                 }
                 Event::Home(id, head) => self.check_home(entry, id, head)?,
-                Event::Windows(_) => {}
+                Event::Windows(exposures) => check_windows(exposures)?,
                 Event::Result(market, _, register) => {
                     if register.greatest_of(self.site) >= self.next_seq() && !self.read_only {
                         return refused(format!("a result of {market} has seen entries that this site never wrote"));
@@ -279,6 +279,15 @@ fn check_posting<V: View>(
         return refused(format!("posting {} was decided before", posting.id));
     }
     Ok(())
+}
+
+/// Windows bind their own site alone; they are read when its rights are reclaimed, and must say one thing then.
+fn check_windows(exposures: &[Exposure]) -> Result<(), EntryError> {
+    let currencies: BTreeSet<_> = exposures.iter().map(|e| e.currency).collect();
+    if currencies.len() == exposures.len() {
+        return Ok(());
+    }
+    refused("windows are stated twice for one currency".to_owned())
 }
 
 fn check_resolved<V: View>(

@@ -6,6 +6,7 @@
 mod cluster;
 mod fence;
 mod foreign;
+mod forged;
 mod homes;
 mod identity;
 mod money;
@@ -17,6 +18,7 @@ mod settlement;
 #[path = "../store/mod.rs"]
 mod store;
 mod window;
+mod withdrawals;
 
 #[test]
 fn the_store_of_these_tests_keeps_the_ports_contract() {
