@@ -30,6 +30,8 @@ pub(crate) struct Ghost {
     read: BTreeMap<Site, u64>,
     /// How far each had been read before the last look.
     looked: BTreeMap<Site, u64>,
+    /// Each site's ack floor as stored with its last two groups.
+    floors: BTreeMap<Site, (u64, u64)>,
     /// Hash and running digest at every index.
     pub(crate) chain: BTreeMap<(Site, u64), (Hash16, Hash16)>,
     pub(crate) postings: BTreeMap<MintedId, Posting>,
@@ -55,6 +57,8 @@ impl Ghost {
         let mut accepted = Vec::new();
         let from = self.read.get(&site).copied().unwrap_or(0) + 1;
         self.looked.insert(site, from - 1);
+        let floors = self.floors.entry(site).or_default();
+        *floors = (floors.1, tables.meta.as_ref().map_or(0, |m| m.ack_floor));
         for ((_, index), bytes) in tables.log.range((site, from)..=(site, u64::MAX)) {
             let entry = Entry::decode(bytes).map_err(|e| Breach::new("durable_ack", format!("own entry: {e}")))?;
             let (before, digest) = self.chain.get(&(site, index - 1)).copied().unwrap_or_default();
@@ -86,6 +90,12 @@ impl Ghost {
     /// How far a site's log had been read before the last look at it.
     pub(crate) fn looked(&self, site: Site) -> u64 {
         self.looked.get(&site).copied().unwrap_or(0)
+    }
+
+    /// The floor that a site's last group was judged by. It may fall within a group, after something was spent, when an
+    /// acker says `Hello` with less than it held.
+    pub(crate) fn floor(&self, site: Site) -> u64 {
+        self.floors.get(&site).map_or(0, |(before, now)| *before.max(now))
     }
 
     fn note_row(&mut self, site: Site, account: AccountId, row: Row) {

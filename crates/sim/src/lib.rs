@@ -4,7 +4,8 @@
 //! A map of the code:
 //! * [`Options`]: what a seed brings; `draw`: chance; `clock`: wall and steady clocks;
 //! * `world`: the events; `node`: a machine; `network`: connections and frames; [`disk`]: what was synced;
-//! * `load`: what clients do; `oracle`: what they remember; `ghost` and `stops`: the truth, read off the true logs;
+//! * `load`: what clients do; `travel`: where players are; `oracle` and `withdrawals`: what clients remember; `ghost` and `stops`: the truth, read off the true logs;
+//! * `fork`: a second history of a site, by an old copy of its directory or by a twin, and what it may do;
 //! * `invariants`: one file each, named as the promises of the house; `poison`: bad entries;
 //! * [`mutations`]: forbidden shortcuts that the invariants must catch.
 //!
@@ -13,6 +14,7 @@
 mod clock;
 pub mod disk;
 mod draw;
+mod fork;
 mod ghost;
 mod invariants;
 mod load;
@@ -25,6 +27,8 @@ mod poison;
 mod report;
 mod stops;
 mod trace;
+mod travel;
+mod withdrawals;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -17,6 +17,7 @@ use crate::clock::EPOCH_MS;
 use crate::draw::Draw;
 use crate::options::Options;
 use crate::oracle::{Call, Oracle};
+use crate::travel::Travel;
 use crate::world::REGIONS;
 
 /// Calls kept for asking again.
@@ -64,6 +65,9 @@ pub(crate) struct Load {
     asked: VecDeque<Call>,
     weights: [u64; 11],
     wide_outcomes: u64,
+    /// Where players are, if they travel.
+    travel: Option<Travel>,
+    replay: bool,
     /// Withdrawals asked for, and where.
     withdrawals: VecDeque<(MintedId, AccountId, u16)>,
     /// A market was made at this region and has no prices yet.
@@ -80,13 +84,18 @@ impl Load {
             withdrawals: VecDeque::new(),
             weights: options.weights,
             wide_outcomes: options.wide_outcomes,
+            travel: options.travel.then(Travel::default),
+            replay: options.replay,
             follow: None,
         }
     }
 
     /// Calls that a house starts with.
     pub(crate) fn opening(&self) -> Vec<Call> {
-        self.accounts.iter().map(|account| self.open(account, home_of(account), 3_000)).collect()
+        let opened = self.accounts.iter().map(|account| self.open(account, home_of(account), 3_000));
+        let clock = |(region, _)| call(region, Command::SetClock { now_ms: EPOCH_MS + 300 });
+        let clocks = REGIONS.into_iter().filter(|_| self.replay).map(clock);
+        opened.chain(clocks).collect()
     }
 
     fn open(&self, account: &AccountId, region: u16, wait_ms: u64) -> Call {
@@ -118,8 +127,13 @@ impl Load {
             at = at.saturating_sub(if here { 0 } else { *w });
             here
         })?;
-        let region = self.region();
+        let mut region = self.region();
+        let player = if matches!(act.0, Act::Place) { self.traveller() } else { None };
+        region = player.as_ref().map_or(region, |(_, at)| *at);
         let seen = plane(region);
+        if self.replay && self.draw.percent(15) {
+            return Some(self.clock(now_ms, region));
+        }
         if let Some(region) = self.follow.take()
             && let Some(command) = plane(region).and_then(|p| self.prices(region, p))
         {
@@ -133,7 +147,7 @@ impl Load {
                 self.open(&account, region, wait_ms)
             }
             Act::Deposit => self.deposit(now_ms),
-            Act::Place => self.place(now_ms, region, seen?)?,
+            Act::Place => self.place(now_ms, region, seen?, player.map(|(account, _)| account))?,
             Act::Market => {
                 self.follow = Some(region);
                 call(region, self.market(now_ms, region))
@@ -174,7 +188,8 @@ impl Load {
         let recent = self.asked.len().min(if self.draw.percent(70) { 12 } else { REMEMBERED });
         let back = usize::try_from(self.draw.below(recent as u64)).ok()?;
         let mut call = self.asked.iter().rev().nth(back)?.clone();
-        if self.draw.percent(25) {
+        // Who travels asks again wherever they are.
+        if self.draw.percent(if self.travel.is_some() { 60 } else { 25 }) {
             call.region = self.region();
         }
         if let Request::Command(Command::Place(items)) = &call.request
@@ -245,7 +260,21 @@ impl Load {
         call(region, Command::Deposit { id, account, amount })
     }
 
-    fn place(&mut self, now_ms: u64, region: u16, plane: &Plane) -> Option<Call> {
+    /// A player who bets next, and where.
+    fn traveller(&mut self) -> Option<(AccountId, u16)> {
+        let account = self.account();
+        let region = self.travel.as_mut()?.next(&mut self.draw, &account);
+        Some((account, region))
+    }
+
+    /// Time goes on, or is told wrongly: back, where it must be refused, or a little ahead.
+    fn clock(&mut self, now_ms: u64, region: u16) -> Call {
+        let off = self.draw.one(&[0, 0, 0, 0, 200, 1_500]);
+        let ms = if self.draw.percent(10) { now_ms.saturating_sub(off) } else { now_ms + off };
+        call(region, Command::SetClock { now_ms: EPOCH_MS + ms })
+    }
+
+    fn place(&mut self, now_ms: u64, region: u16, plane: &Plane, player: Option<AccountId>) -> Option<Call> {
         let count = if self.draw.percent(70) { 1 } else { self.draw.between(2, 8) };
         let mut items = Vec::new();
         for _ in 0..count {
@@ -255,7 +284,7 @@ impl Load {
             let (outcome, register) = prices.iter().nth(at)?;
             let shown = register.feeds.values().find_map(|s| s.value.odds);
             let odds = shown.unwrap_or_else(|| Odds::new(2, 1).expect("above 1"));
-            let account = self.account();
+            let account = player.clone().unwrap_or_else(|| self.account());
             let item = WagerRequest {
                 id: self.mint(now_ms, region),
                 unit_stake: self.money(&account, 6_000),

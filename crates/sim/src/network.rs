@@ -8,8 +8,16 @@ use engine::door::Lane;
 use crate::draw::Draw;
 use crate::options::Options;
 
-/// From one region to another.
+/// From one machine to another.
 pub(crate) type Way = (u16, u16);
+
+/// A second machine of a region has this much more in its number.
+pub(crate) const SECOND: u16 = 100;
+
+/// The region of a machine.
+pub(crate) const fn region_of(machine: u16) -> u16 {
+    machine % SECOND
+}
 
 /// One direction between two regions.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +35,10 @@ struct Path {
 pub(crate) struct Network {
     draw: Draw,
     paths: BTreeMap<Way, Path>,
-    /// The living connection of a pair (smaller region first).
+    /// The living connection of a pair of regions (smaller first).
     live: BTreeMap<Way, u64>,
+    /// Between which machines each connection ever was.
+    ends: BTreeMap<u64, Way>,
     connections: u64,
     loss_ppm: u64,
     duplicate_ppm: u64,
@@ -36,9 +46,14 @@ pub(crate) struct Network {
     pub(crate) healed: bool,
 }
 
-/// The pair of two regions.
-pub(crate) const fn pair(a: u16, b: u16) -> Way {
+/// The pair of two machines.
+const fn ends(a: u16, b: u16) -> Way {
     if a < b { (a, b) } else { (b, a) }
+}
+
+/// The pair of two machines' regions.
+pub(crate) const fn pair(a: u16, b: u16) -> Way {
+    ends(region_of(a), region_of(b))
 }
 
 impl Network {
@@ -60,6 +75,7 @@ impl Network {
             draw,
             paths,
             live: BTreeMap::new(),
+            ends: BTreeMap::new(),
             connections: 0,
             loss_ppm: options.loss_ppm,
             duplicate_ppm: options.duplicate_ppm,
@@ -69,26 +85,42 @@ impl Network {
     }
 
     fn path(&mut self, way: Way) -> &mut Path {
-        self.paths.entry(way).or_default()
+        self.paths.entry((region_of(way.0), region_of(way.1))).or_default()
     }
 
-    /// The living connection of a pair.
+    /// The living connection of two machines.
     pub(crate) fn connection(&self, a: u16, b: u16) -> Option<u64> {
-        self.live.get(&pair(a, b)).copied()
+        let live = self.live.get(&pair(a, b)).copied();
+        live.filter(|connection| self.ends.get(connection) == Some(&ends(a, b)))
     }
 
-    /// Opens a connection if packets pass both ways; an older one of the pair is replaced.
+    /// The living connection of two machines' regions and the machines at its ends.
+    pub(crate) fn between(&self, a: u16, b: u16) -> Option<(u64, Way)> {
+        let live = self.live.get(&pair(a, b))?;
+        Some((*live, self.ends.get(live).copied()?))
+    }
+
+    /// The machine at the other end of a connection.
+    pub(crate) fn other_end(&self, connection: u64, from: u16) -> Option<u16> {
+        let (a, b) = self.ends.get(&connection).copied()?;
+        Some(if a == from { b } else { a })
+    }
+
+    /// Opens a connection if packets pass both ways; an older one of their regions is replaced.
     pub(crate) fn connect(&mut self, a: u16, b: u16, now_ms: u64) -> Option<u64> {
         if self.is_blocked((a, b), now_ms) || self.is_blocked((b, a), now_ms) {
             return None;
         }
         self.connections += 1;
         self.live.insert(pair(a, b), self.connections);
+        self.ends.insert(self.connections, ends(a, b));
         Some(self.connections)
     }
 
     pub(crate) fn disconnect(&mut self, a: u16, b: u16) -> Option<u64> {
-        self.live.remove(&pair(a, b))
+        let connection = self.connection(a, b)?;
+        self.live.remove(&pair(a, b));
+        Some(connection)
     }
 
     pub(crate) fn is_blocked(&mut self, way: Way, now_ms: u64) -> bool {

@@ -29,6 +29,8 @@ pub(crate) struct Node {
     pub(crate) links: BTreeMap<u16, u64>,
     pub(crate) wake_ms: Option<u64>,
     pub(crate) step_due: bool,
+    /// It stands still until then.
+    pub(crate) paused_until_ms: u64,
     /// Newest virtual time at each region that can have reached this one.
     pub(crate) causal: BTreeMap<u16, u64>,
     /// Process starts so far.
@@ -64,7 +66,7 @@ impl Node {
             regions: REGIONS.map(|(number, name)| RegionConfig { number, name: Text::new(name) }).to_vec(),
             ack_quorum: 1,
             freshness_ms: options.freshness_ms,
-            replay: false,
+            replay: options.replay,
             first_start: options.first_start,
             gossip_ms: options.gossip_ms,
             windows: windows(options),
@@ -79,6 +81,7 @@ impl Node {
             links: BTreeMap::new(),
             wake_ms: None,
             step_due: false,
+            paused_until_ms: 0,
             causal: BTreeMap::new(),
             lives: 0,
             looked_at: (0, 0),

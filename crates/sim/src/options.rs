@@ -70,6 +70,16 @@ pub struct Options {
     pub exposure_per_region: u64,
     /// Which disk one machine starts on when all is over, if not on its own.
     pub old_disk: Option<OldDisk>,
+    /// Whether an old copy of one machine's directory comes back while there is load, and for how long it is cut off.
+    pub old_copy: Option<u64>,
+    /// Whether two processes go on from one directory when all is over.
+    pub twins: bool,
+    /// Mean time between standstills of a process; 0: none.
+    pub pause_every_ms: u64,
+    /// Whether time is what the feeds and operators say.
+    pub replay: bool,
+    /// Whether players travel from region to region, over minutes instead of seconds.
+    pub travel: bool,
     /// Weights of clients' acts, in the order of `load::Act`.
     pub weights: [u64; 11],
 }
@@ -96,7 +106,7 @@ impl Options {
         for w in &mut weights {
             *w = *w * d.one(&[1, 2, 2, 4]) / 2;
         }
-        Self {
+        let mut options = Self {
             seed,
             planted: Planted::Nothing,
             load_ms: d.between(5_000, 14_000),
@@ -128,7 +138,33 @@ impl Options {
             exposure_per_account: d.one(&[0, 1_000, 3_000, 20_000]),
             exposure_per_region: d.one(&[0, 0, 2_000, 40_000]),
             old_disk: d.one(&[None, None, None, Some(OldDisk::Wiped), Some(OldDisk::Copy)]),
+            old_copy: None,
+            twins: false,
+            pause_every_ms: 0,
+            replay: false,
+            travel: false,
             weights,
+        };
+        // Drawn last, so that what was drawn before stays what it was for every seed.
+        options.old_copy = (!calm && d.percent(15)).then(|| d.one(&[0, 500, 1_500, 4_000]));
+        options.twins = options.old_copy.is_none() && options.old_disk.is_none() && d.percent(20);
+        options.pause_every_ms = if !calm && d.percent(25) { d.between(1_000, 6_000) } else { 0 };
+        options.replay = d.percent(12);
+        if d.percent(15) { options.travelling() } else { options }
+    }
+
+    /// The same with players who travel: minutes pass, for homes move only after a minute, with as many acts and faults
+    /// as there were in seconds.
+    #[must_use]
+    pub fn travelling(mut self) -> Self {
+        self.travel = true;
+        self.load_ms *= 12;
+        self.act_ms *= 12;
+        for every_ms in
+            [&mut self.kill_every_ms, &mut self.cut_every_ms, &mut self.jump_every_ms, &mut self.pause_every_ms]
+        {
+            *every_ms *= 8;
         }
+        self
     }
 }

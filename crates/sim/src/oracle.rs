@@ -13,6 +13,7 @@ use model::{
 
 use crate::ghost::Ghost;
 use crate::report::Breach;
+use crate::withdrawals::Withdrawals;
 
 /// A client's call of a region.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +41,7 @@ pub(crate) struct Oracle {
     /// The newest request that had been asked when an id's final answer was first heard.
     heard_at: BTreeMap<MintedId, RequestId>,
     pub(crate) deposits: BTreeMap<MintedId, Posting>,
+    pub(crate) withdrawals: Withdrawals,
     /// Tokens of answers that carried a decision.
     pub(crate) tokens: BTreeMap<MintedId, Token>,
     /// Furthest token that each region has shown of its own writes: (log, odds).
@@ -62,6 +64,7 @@ impl Oracle {
     /// Notes a call that has reached a living process.
     pub(crate) fn ask(&mut self, call: &Call, life: u64) -> RequestId {
         self.last_id += 1;
+        self.withdrawals.asked(&call.request);
         self.pending.insert(self.last_id, (call.clone(), life));
         self.last_id
     }
@@ -104,6 +107,7 @@ impl Oracle {
         *self.answered.entry(id).or_default() += 1;
         let shown = self.shown.entry(me).or_default();
         *shown = (shown.0.max(token.log.get(me)), shown.1.max(token.odds.get(me)));
+        self.withdrawals.heard(&call.request, answer).map_err(|detail| Breach::new("sticky_answer", detail))?;
         match (&call.request, answer) {
             (Request::Command(Command::Place(items)), Answer::Placed(answers)) => {
                 if items.len() != answers.len() {

@@ -75,6 +75,12 @@ pub struct Report {
     pub resolved: u64,
     /// Suspensions written.
     pub suspensions: u64,
+    /// Old copies of a directory that came back while there was load.
+    pub old_copies: u64,
+    /// Stakes that such copies took until they were noticed, minor units.
+    pub respent: u64,
+    /// Ids that such copies decided again.
+    pub decided_again: u64,
 }
 
 impl fmt::Display for Report {
@@ -82,7 +88,7 @@ impl fmt::Display for Report {
         write!(
             f,
             "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} deposits {} \
-             homes {} handed {} resolved {} suspensions {} equal at {} ms",
+             homes {} handed {} resolved {} suspensions {} old copies {} respent {} decided again {} equal at {} ms",
             self.trace,
             self.events,
             self.groups,
@@ -96,6 +102,9 @@ impl fmt::Display for Report {
             self.handed,
             self.resolved,
             self.suspensions,
+            self.old_copies,
+            self.respent,
+            self.decided_again,
             self.quiet_ms
         )
     }

@@ -38,8 +38,9 @@ fn odds(node: &Node) -> BTreeMap<RegisterKey, RegisterValue> {
 /// Whether all regions are equal; else the first thing that is not.
 pub(crate) fn check(world: &World) -> Result<(), String> {
     let poisoned = |node: &Node, site| world.poisoned.is_some_and(|p| p.victim == node.region && p.site == site);
-    let exempt = world.poisoned.map(|p| p.victim);
-    for node in world.nodes.values() {
+    let gone = world.gone();
+    let exempt: Vec<u16> = world.poisoned.map(|p| p.victim).into_iter().chain(gone).collect();
+    for node in world.nodes.values().filter(|n| Some(n.region) != gone) {
         let region = node.region;
         let Some(process) = &node.process else { return Err(format!("region {region} is down")) };
         if node.links.len() < 2 {
@@ -48,7 +49,8 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
         let engine = process.engine();
         for other in world.nodes.values() {
             let (held, true_length) = (engine.ledger().head(other.site).index, world.ghost.length(other.site));
-            if held != true_length && !poisoned(node, other.site) {
+            let reachable = Some(other.region) != gone;
+            if held != true_length && reachable && !poisoned(node, other.site) {
                 return Err(format!("region {region} holds {held} of {true_length} entries of {}", other.site));
             }
         }
@@ -59,15 +61,22 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
     if world.oracle.waiting() > 0 {
         return Err(format!("{} calls wait for an answer", world.oracle.waiting()));
     }
+    world.second_is_noticed()?;
     same_odds(world)?;
-    same_money(world, exempt)?;
-    closed(world, exempt)?;
-    settled(world, exempt)
+    same_money(world, &exempt)?;
+    closed(world, &exempt)?;
+    settled(world, &exempt)
+}
+
+/// Whether a site's stream stands still at any region that it does not belong to.
+fn stands(world: &World, site: crdt::Site) -> bool {
+    let mut others = world.nodes.values().filter(|n| n.site != site);
+    others.any(|n| n.disk.tables().heads.get(&site).is_some_and(|h| h.stopped.is_some()))
 }
 
 fn same_odds(world: &World) -> Result<(), String> {
     let mut first: Option<(u16, BTreeMap<RegisterKey, RegisterValue>, crdt::Vector)> = None;
-    for node in world.nodes.values() {
+    for node in world.nodes.values().filter(|n| Some(n.region) != world.gone()) {
         let vector = node.plane().map(|p| p.vector().clone()).unwrap_or_default();
         let all = odds(node);
         let Some((region, other, other_vector)) = &first else {
@@ -86,9 +95,11 @@ fn same_odds(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-fn same_money(world: &World, exempt: Option<u16>) -> Result<(), String> {
+fn same_money(world: &World, exempt: &[u16]) -> Result<(), String> {
     let mut first: Option<&Node> = None;
-    for node in world.nodes.values().filter(|n| Some(n.region) != exempt) {
+    // A stream that stands still at one region stands where it was there: the rest of it may be known to the other.
+    let parted = world.gone().map(|region| crdt::Site::new(region, 1)).filter(|site| stands(world, *site));
+    for node in world.nodes.values().filter(|n| !exempt.contains(&n.region) && parted.is_none()) {
         let Some(other) = first else {
             first = Some(node);
             continue;
@@ -110,10 +121,11 @@ fn same_money(world: &World, exempt: Option<u16>) -> Result<(), String> {
             return Err(format!("deposits or results of {between}"));
         }
     }
-    let reached = |to: crdt::Site| Some(to.region) != exempt;
+    let reached = |to: crdt::Site| !exempt.contains(&to.region);
     for account in &world.ghost.accounts {
         let rows = super::conservation::true_rows(world, account);
-        for (site, row) in &rows {
+        // What a machine that is gone had sent may have been lost with it.
+        for (site, row) in rows.iter().filter(|(site, _)| Some(site.region) != world.gone()) {
             for (to, sent) in row.sent.iter().filter(|(to, _)| reached(**to)) {
                 let taken = rows.get(to).and_then(|r| r.recv.get(site)).copied().unwrap_or(0);
                 if taken != *sent {
@@ -126,14 +138,20 @@ fn same_money(world: &World, exempt: Option<u16>) -> Result<(), String> {
 }
 
 /// A market that results close is off sale, and only then: what the log says and its twin in the odds plane agree.
-fn closed(world: &World, exempt: Option<u16>) -> Result<(), String> {
-    for node in world.nodes.values().filter(|n| Some(n.region) != exempt) {
+fn closed(world: &World, exempt: &[u16]) -> Result<(), String> {
+    for node in world.nodes.values().filter(|n| !exempt.contains(&n.region)) {
         let tables = node.disk.tables();
         for ((market, scope), logged) in &tables.results {
             let twin = tables.odds.get(&RegisterKey::Resulted(market.clone(), scope.clone()));
             let Some(RegisterValue::Resulted(twin)) = twin else {
                 return Err(format!("the result of {market} {scope:?} has no twin at {}", node.region));
             };
+            // A result may have come by the odds lane while its entry was lost with the machine that wrote it.
+            let lost =
+                |site: crdt::Site| twin.results.greatest_of(site) > tables.heads.get(&site).map_or(0, |h| h.index);
+            if world.gone().is_some_and(|region| lost(crdt::Site::new(region, 1))) {
+                continue;
+            }
             let (a, b) =
                 (SettlementCall::resolve(Some(logged), None), SettlementCall::resolve(Some(&twin.results), None));
             if a != b {
@@ -145,8 +163,8 @@ fn closed(world: &World, exempt: Option<u16>) -> Result<(), String> {
 }
 
 /// Every accepted wager stands as the results say, at its owner.
-fn settled(world: &World, exempt: Option<u16>) -> Result<(), String> {
-    for wager in world.ghost.wagers.values().filter(|w| w.is_accepted() && Some(w.owner.region) != exempt) {
+fn settled(world: &World, exempt: &[u16]) -> Result<(), String> {
+    for wager in world.ghost.wagers.values().filter(|w| w.is_accepted() && !exempt.contains(&w.owner.region)) {
         let Some(leg) = wager.legs.first() else { continue };
         let tables = world.node(wager.owner.region).disk.tables();
         let register = |scope| tables.results.get(&(leg.market.clone(), scope));

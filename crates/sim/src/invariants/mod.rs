@@ -45,9 +45,10 @@ pub(crate) fn deep(world: &World) -> Result<(), Breach> {
 }
 
 /// A client was shown a withdrawal.
-pub(crate) fn withdrawal_shown(world: &World, region: u16, posting: &Posting, held: bool) -> Result<(), Breach> {
+pub(crate) fn withdrawal_shown(world: &World, posting: &Posting, held: bool) -> Result<(), Breach> {
     named("one_posting", one_posting::shown(world, posting))?;
-    named("held_when_safe", if held { one_posting::held(world, region, posting) } else { Ok(()) })
+    let left = posting.withdrawal().is_some_and(|w| w.state == model::WithdrawalState::Confirmed);
+    named("held_when_safe", if held || left { one_posting::held(world, posting) } else { Ok(()) })
 }
 
 /// A wager was accepted in a group that began with `held`.

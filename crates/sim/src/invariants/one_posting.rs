@@ -34,11 +34,20 @@ pub(crate) fn shown(world: &World, posting: &Posting) -> Result<(), String> {
     if same { Ok(()) } else { Err(format!("withdrawal {posting:?} was shown, its log says {truth:?}")) }
 }
 
-/// P12: a withdrawal is shown as held only once another region holds its entry.
-pub(crate) fn held(world: &World, region: u16, posting: &Posting) -> Result<(), String> {
+/// Money that clients were told has left is the money that has left, when they have asked for all of it.
+pub(crate) fn left(world: &World) -> Result<(), String> {
+    let counts = |region: u16| world.gone() != Some(region);
+    let heard = world.oracle.withdrawals.confirmed(|id| counts(id.region()));
+    let sums = world.ghost.sums.iter().filter(|((_, site), _)| counts(site.region));
+    let truth: u64 = sums.map(|(_, sums)| sums.withdrawals[1]).sum();
+    if heard == truth { Ok(()) } else { Err(format!("clients were told that {heard} have left, the logs say {truth}")) }
+}
+
+/// P12: a withdrawal is shown as held, or as gone, only once another region than its origin holds its entry.
+pub(crate) fn held(world: &World, posting: &Posting) -> Result<(), String> {
     let entry = posting.withdrawal().map_or(u64::MAX, |w| w.entry);
     let holds = |n: &crate::node::Node| {
-        n.region != region && n.disk.tables().heads.get(&posting.site).is_some_and(|h| h.index >= entry)
+        n.site != posting.site && n.disk.tables().heads.get(&posting.site).is_some_and(|h| h.index >= entry)
     };
     if world.nodes.values().any(holds) {
         Ok(())

@@ -11,7 +11,7 @@ use crate::world::World;
 /// What one region's own site has committed since the last look.
 pub(crate) fn at(world: &World, region: u16) -> Result<(), String> {
     let node = world.node(region);
-    let floor = node.disk.tables().meta.as_ref().map_or(0, |m| m.ack_floor);
+    let floor = world.ghost.floor(node.site);
     let looked = world.ghost.looked(node.site);
     let limit = |window: u64| if window == 0 { u64::MAX } else { window };
     for ((_, account), rows) in world.ghost.rows.iter().filter(|((site, _), _)| *site == node.site) {

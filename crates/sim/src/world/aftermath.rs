@@ -46,6 +46,8 @@ impl World {
     /// Runs the fault, if this seed has it, to its end.
     pub(super) fn aftermath(&mut self) -> Result<(), Breach> {
         let old = match (self.options.old_disk, self.copy.take()) {
+            // One machine with an old directory is enough.
+            _ if self.second.is_some() => return Ok(()),
             (Some(OldDisk::Copy), Some((region, tables))) => (region, tables),
             (Some(OldDisk::Wiped), Some((region, _))) => (region, Tables::default()),
             _ => return Ok(()),

@@ -4,7 +4,7 @@
 use engine::door::{Input, Lane};
 
 use super::{Event, LOOK_MS, Poisoned, REGIONS, World};
-use crate::network::Way;
+use crate::network::{Way, region_of};
 use crate::poison;
 
 impl World {
@@ -31,11 +31,19 @@ impl World {
         self.crashes += 1;
         self.trace.note(self.now_ms, &format!("{region}: dies {how}"));
         self.node_mut(region).stop();
-        self.oracle.forget(region);
-        for (peer, _) in REGIONS.iter().filter(|(n, _)| *n != region) {
-            if let Some(connection) = self.network.disconnect(region, *peer) {
+        match self.forks.get_mut(&region) {
+            Some(fork) => fork.forget(),
+            None => self.oracle.forget(region),
+        }
+        for (peer, _) in REGIONS.iter().filter(|(n, _)| *n != region_of(region)) {
+            let ends = self.network.between(region, *peer).map(|(_, ends)| ends);
+            let Some(peer) = ends.and_then(|(a, b)| [(a, b), (b, a)].iter().find(|w| w.0 == region).map(|w| w.1))
+            else {
+                continue;
+            };
+            if let Some(connection) = self.network.disconnect(region, peer) {
                 let late = self.faults.between(1, 2_000);
-                self.after(late, Event::LinkDown((*peer, region), connection));
+                self.after(late, Event::LinkDown((peer, region), connection));
             }
         }
         let away = self.faults.between(1, self.options.down_ms_max);
@@ -47,6 +55,7 @@ impl World {
             return;
         }
         let region = self.faults.one(&REGIONS).0;
+        let region = self.present(region);
         if self.running(region) {
             self.die(region, "by a kill");
         }
@@ -76,13 +85,14 @@ impl World {
             }
         };
         if kind == 0 {
-            self.disconnect(a, b, 50);
+            self.disconnect(self.present(a), self.present(b), 50);
         }
         for (from, to) in ways {
             self.network.block((from, to), until_ms);
-            if let Some(connection) = self.network.connection(from, to) {
+            let way = (self.present(from), self.present(to));
+            if let Some(connection) = self.network.connection(way.0, way.1) {
                 let patience = self.faults.between(100, 2_500);
-                self.after(patience, Event::Timeout((from, to), connection));
+                self.after(patience, Event::Timeout(way, connection));
             }
         }
         let again = self.faults.exponential(self.options.cut_every_ms);
@@ -95,10 +105,25 @@ impl World {
         }
         let region = self.faults.one(&REGIONS).0;
         let by = self.faults.one(&[-3_600_000_i64, -10_000, -1_500, 1_500, 3_000, 20_000, 3_600_000]);
+        let region = self.present(region);
         self.node_mut(region).clock.lead_ms += by;
         self.trace.note(self.now_ms, &format!("{region}: wall clock jumps by {by} ms"));
         let again = self.faults.exponential(self.options.jump_every_ms);
         self.after(again + 1, Event::Jump);
+    }
+
+    /// A process stands still while its clocks go on: a long pause of the machine, no death.
+    pub(super) fn pause(&mut self) {
+        if self.healed_ms.is_some() {
+            return;
+        }
+        let region = self.faults.one(&REGIONS).0;
+        let region = self.present(region);
+        let until_ms = self.now_ms + self.faults.between(20, self.options.cut_ms_max.max(50));
+        self.node_mut(region).paused_until_ms = until_ms;
+        self.trace.note(self.now_ms, &format!("{region}: stands still until {until_ms}"));
+        let again = self.faults.exponential(self.options.pause_every_ms);
+        self.after(again + 1, Event::Pause);
     }
 
     /// Slips one bad entry into the stream from a site to a victim, as soon as they are linked.
@@ -112,6 +137,9 @@ impl World {
                 (victim, crdt::Site::new(self.faults.one(&others), 1))
             }
         };
+        if self.gone() == Some(victim) {
+            return;
+        }
         let joined = self.node(victim).disk.tables().meta.as_ref().is_some_and(|m| m.joined);
         let linked = self.running(victim) && self.node(victim).links.contains_key(&site.region) && joined;
         let quiet = self.node(victim).inbox.is_empty();
@@ -135,8 +163,13 @@ impl World {
         self.trace.note(self.now_ms, "heals");
         self.healed_ms = Some(self.now_ms);
         self.network.heal();
+        self.nodes.values_mut().for_each(|n| n.paused_until_ms = 0);
+        if let Some(second) = &mut self.second {
+            second.node.paused_until_ms = 0;
+        }
         for (region, _) in REGIONS {
-            self.after(1, Event::Start(region));
+            let machine = self.present(region);
+            self.after(1, Event::Start(machine));
             for (peer, _) in REGIONS.iter().filter(|(n, _)| *n > region) {
                 self.after(50, Event::Connect((region, *peer)));
             }

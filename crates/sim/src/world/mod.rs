@@ -2,8 +2,10 @@
 //! other in virtual time. Knows how things happen; what must hold is in `invariants`.
 
 mod aftermath;
+mod ending;
 mod faults;
 mod links;
+mod second;
 mod words;
 
 use std::collections::BTreeMap;
@@ -17,10 +19,11 @@ use model::{Answer, WagerRecord};
 use crate::clock::{Clock, EPOCH_MS};
 use crate::disk::CrashPlan;
 use crate::draw::Draw;
+use crate::fork::Fork;
 use crate::ghost::Ghost;
 use crate::invariants;
 use crate::load::Load;
-use crate::network::{Network, Way};
+use crate::network::{Network, Way, region_of};
 use crate::node::Node;
 use crate::options::Options;
 use crate::oracle::{Call, Oracle};
@@ -28,12 +31,11 @@ use crate::report::{Breach, Report};
 use crate::stops::{Held, Stops};
 use crate::trace::Trace;
 
+pub(crate) use second::Second;
 use words::{asked, short};
 
 /// The regions, by number and name.
 pub(crate) const REGIONS: [(u16, &str); 3] = [(1, "eu-west"), (2, "us-east"), (3, "ap-south")];
-/// Longest time from the heal to equal regions, ms.
-const QUIET_MS_MAX: u64 = 60_000;
 /// Regions are looked at this often once healed, ms.
 const LOOK_MS: u64 = 250;
 /// Groups between two looks at everything.
@@ -64,11 +66,15 @@ enum Event {
     Cut,
     Clog(Way, u64),
     Jump,
+    Pause,
     Act,
     Call(Box<Call>),
     FeedLine,
     Poison,
     Copy,
+    Keep,
+    Return,
+    Turn,
     Heal,
     Look,
 }
@@ -100,6 +106,13 @@ pub(crate) struct World {
     pub(crate) poisoned: Option<Poisoned>,
     /// A machine, and its disk as it was.
     copy: Option<(u16, crate::disk::Tables)>,
+    /// A machine, and its directory as it was, to come back while there is load.
+    kept: Option<(u16, crate::disk::Tables)>,
+    /// A second machine of a region.
+    pub(crate) second: Option<Second>,
+    /// Machines with a history of their own.
+    pub(crate) forks: BTreeMap<u16, Fork>,
+    twins_until_ms: Option<u64>,
     /// The machine that came back on an old disk.
     restored: Option<u16>,
     /// What it had written when it was noticed: log and odds.
@@ -145,6 +158,10 @@ impl World {
             feed_next: None,
             poisoned: None,
             copy: None,
+            kept: None,
+            second: None,
+            forks: BTreeMap::new(),
+            twins_until_ms: None,
             restored: None,
             noticed_at: None,
             healed_ms: None,
@@ -168,6 +185,7 @@ impl World {
         self.last_words()?;
         let report = self.report();
         self.aftermath()?;
+        self.twins()?;
         Ok(report)
     }
 
@@ -189,6 +207,9 @@ impl World {
             settlements: self.ghost.wagers.values().map(|w| u64::from(w.settled_version)).sum(),
             deposits: self.ghost.postings.len() as u64,
             suspensions: self.stops.suspensions,
+            old_copies: u64::from(self.gone().is_some()),
+            respent: self.forks.values().map(Fork::staked).sum(),
+            decided_again: self.forks.values().map(|f| f.again).sum(),
         }
     }
 
@@ -215,9 +236,12 @@ impl World {
         self.at(600, Event::Act);
         self.at(self.options.load_ms, Event::Heal);
         let o = self.options.clone();
-        for (every_ms, event) in
-            [(o.kill_every_ms, Event::Kill), (o.cut_every_ms, Event::Cut), (o.jump_every_ms, Event::Jump)]
-        {
+        for (every_ms, event) in [
+            (o.kill_every_ms, Event::Kill),
+            (o.cut_every_ms, Event::Cut),
+            (o.jump_every_ms, Event::Jump),
+            (o.pause_every_ms, Event::Pause),
+        ] {
             if every_ms > 0 {
                 let at = self.faults.exponential(every_ms);
                 self.at(at, event);
@@ -232,6 +256,12 @@ impl World {
         }
         if o.old_disk.is_some() {
             self.at(o.load_ms / 2, Event::Copy);
+        }
+        if o.old_copy.is_some() {
+            let kept = self.faults.between(o.load_ms / 5, o.load_ms / 2);
+            let back = self.faults.between(o.load_ms / 2, o.load_ms * 4 / 5);
+            self.at(kept, Event::Keep);
+            self.at(back, Event::Return);
         }
         if let Some((feed, _)) = &mut self.feed {
             self.feed_next = feed.next();
@@ -250,18 +280,13 @@ impl World {
             }
             Event::Frame(flying) => self.arrive(*flying),
             Event::OddsSent((node, peer), connection) => {
-                if self.node(node).links.get(&peer) == Some(&connection) {
-                    self.give(node, Input::OddsSent { region: peer });
+                let region = region_of(peer);
+                if self.node(node).links.get(&region) == Some(&connection) {
+                    self.give(node, Input::OddsSent { region });
                 }
             }
             Event::LinkUp(way, connection) => self.link_up(way, connection),
-            Event::LinkDown((node, peer), connection) => {
-                if self.node(node).links.get(&peer) == Some(&connection) {
-                    self.node_mut(node).links.remove(&peer);
-                    self.trace.note(self.now_ms, &format!("{node}: link to {peer} down"));
-                    self.give(node, Input::PeerDown { region: peer });
-                }
-            }
+            Event::LinkDown(way, connection) => self.link_down(way, connection),
             Event::Connect(way) => self.connect(way),
             Event::Timeout((a, b), connection) => {
                 let blocked =
@@ -279,23 +304,30 @@ impl World {
                 }
             }
             Event::Jump => self.jump(),
+            Event::Pause => self.pause(),
             Event::Act => self.act(),
             Event::Call(call) => self.call(&call),
             Event::FeedLine => self.feed_line(),
             Event::Poison => self.poison(),
             Event::Copy => self.copy_disk(),
+            Event::Keep => self.keep(),
+            Event::Return => self.bring_back(),
+            Event::Turn => self.turn(),
             Event::Heal => self.heal(),
             Event::Look => return self.look(),
         }
         Ok(())
     }
 
-    pub(crate) fn node(&self, region: u16) -> &Node {
-        self.nodes.get(&region).expect("regions are 1 to 3")
+    /// A machine: those of the regions, and perhaps a second one that says it is one of them.
+    pub(crate) fn node(&self, machine: u16) -> &Node {
+        let second = self.second.as_ref().filter(|s| s.machine() == machine).map(|s| &s.node);
+        second.or_else(|| self.nodes.get(&machine)).expect("machines are 1 to 3, or the second one")
     }
 
-    fn node_mut(&mut self, region: u16) -> &mut Node {
-        self.nodes.get_mut(&region).expect("regions are 1 to 3")
+    fn node_mut(&mut self, machine: u16) -> &mut Node {
+        let second = self.second.as_mut().filter(|s| s.machine() == machine).map(|s| &mut s.node);
+        second.or_else(|| self.nodes.get_mut(&machine)).expect("machines are 1 to 3, or the second one")
     }
 
     fn running(&self, region: u16) -> bool {
@@ -320,8 +352,15 @@ impl World {
         if !self.running(region) {
             return Ok(());
         }
+        if self.node(region).paused_until_ms > self.now_ms {
+            let until_ms = self.node(region).paused_until_ms;
+            self.node_mut(region).step_due = true;
+            self.at(until_ms, Event::Step(region));
+            return Ok(());
+        }
         let crash = self.healed_ms.is_none() && self.faults.ppm(self.options.crash_ppm);
-        let plan = match (crash, self.faults.percent(50)) {
+        let among_effects = crash && self.faults.percent(30);
+        let plan = match (crash && !among_effects, self.faults.percent(50)) {
             (false, _) => CrashPlan::None,
             (true, true) => CrashPlan::BeforeSync,
             (true, false) => CrashPlan::AfterSync,
@@ -329,21 +368,30 @@ impl World {
         let now_ms = self.now_ms;
         let node = self.node_mut(region);
         let group = node.group();
-        let Some(stepped) = node.step(now_ms, group, plan) else { return Ok(()) };
+        let Some(mut stepped) = node.step(now_ms, group, plan) else { return Ok(()) };
         self.groups += 1;
+        if among_effects {
+            // The batch is there, and some of what follows from it has left.
+            let left = self.faults.below(stepped.effects.len() as u64 + 1);
+            stepped.effects.truncate(usize::try_from(left).unwrap_or(0));
+            stepped.died = true;
+        }
         if self.restored == Some(region) {
             return self.step_restored(region, stepped);
+        }
+        if self.forks.contains_key(&region) {
+            return self.step_forked(region, stepped);
         }
         let accepted = self.read_log(region)?;
         self.effects(region, stepped.effects)?;
         if stepped.died {
             self.look_at_stops(region, &accepted, true)?;
-            self.die(region, &format!("in a commit, {plan:?}"));
+            self.die(region, &format!("in a commit, {plan:?}, among its effects: {among_effects}"));
             return Ok(());
         }
         self.look_at_stops(region, &accepted, false)?;
         invariants::after_group(self, region)?;
-        if self.groups.is_multiple_of(DEEP_EVERY) && self.restored.is_none() {
+        if self.groups.is_multiple_of(DEEP_EVERY) && self.restored.is_none() && self.twins_until_ms.is_none() {
             invariants::deep(self)?;
         }
         self.plan_wake(region);
@@ -365,6 +413,10 @@ impl World {
                 Some((w, self.stops.held.get(&(region, leg.market.clone())).cloned().unwrap_or_default()))
             })
             .collect();
+        if self.twins_until_ms.is_some() {
+            // What twins do to a market nobody keeps a record of.
+            return Ok(());
+        }
         let node = self.nodes.get_mut(&region).expect("regions are 1 to 3");
         let mark = node.odds_mark();
         let same = std::mem::replace(&mut node.looked_at, mark) == mark;
@@ -401,8 +453,8 @@ impl World {
         for (effect, token) in effects {
             match effect {
                 Effect::Reply { id, answer } => self.reply(region, id, &answer, &token.unwrap_or_default())?,
-                Effect::Send { region: to, lane, frame } => self.send((region, to), lane, &frame),
-                Effect::Quarantine { why } if self.restored == Some(region) => {
+                Effect::Send { region: to, lane, frame } => self.send(region, to, lane, &frame),
+                Effect::Quarantine { why } if self.restored == Some(region) || self.forks.contains_key(&region) => {
                     self.trace.note(self.now_ms, &format!("{region}: {why}"));
                 }
                 Effect::Quarantine { why } => {
@@ -418,9 +470,13 @@ impl World {
         if self.restored == Some(region) {
             return Self::answered_on_old_disk(region, answer);
         }
+        let disk = self.node(region).disk.clone();
+        if let Some(fork) = self.forks.get_mut(&region) {
+            return fork.answered(id, answer, &disk.tables()).map_err(|detail| Breach::new("quarantine", detail));
+        }
         let site = self.node(region).site;
         if let Answer::Withdrawal { posting, held, .. } = answer {
-            invariants::withdrawal_shown(self, region, posting, *held)?;
+            invariants::withdrawal_shown(self, posting, *held)?;
         }
         let call = self.oracle.heard(id, answer, token, &self.ghost, site)?;
         let short = short(answer);
@@ -439,14 +495,14 @@ impl World {
             });
         // Until it was noticed, it may have written otherwise; and whoever writes over its own numbers is not believed.
         let doubted = self.restored.is_some() && matches!(code, "stream_stopped" | "log_differs" | "odds_refused");
-        if known || poisoned || doubted {
+        if known || poisoned || doubted || self.is_of_a_fork(code, detail) {
             return Ok(());
         }
         Err(Breach::new("contained", format!("region {region}: {code}: {detail}")))
     }
 
     fn start(&mut self, region: u16) {
-        if self.running(region) {
+        if self.running(region) || self.gone() == Some(region) {
             return;
         }
         let (steady_ms, boot_nonce) = (self.faults.below(100_000), self.faults.any() | 1);
@@ -457,19 +513,22 @@ impl World {
         if !std::mem::replace(&mut self.node_mut(region).step_due, true) {
             self.after(0, Event::Step(region));
         }
-        for (peer, _) in REGIONS.iter().filter(|(n, _)| *n != region) {
+        for (peer, _) in REGIONS.iter().filter(|(n, _)| *n != region_of(region)) {
             let at = self.faults.between(1, 150);
             self.after(at, Event::Connect((region, *peer)));
         }
     }
 
     fn act(&mut self) {
-        if self.healed_ms.is_some() {
+        if self.healed_ms.is_some() && self.twins_until_ms.is_none() {
             return;
         }
-        let nodes = &self.nodes;
-        let plane = |region: u16| nodes.get(&region).and_then(Node::plane);
-        if let Some(call) = self.load.act(self.now_ms, &self.oracle, plane) {
+        let (nodes, second) = (&self.nodes, self.second.as_ref());
+        let plane = |region: u16| match second {
+            Some(second) if second.instead && second.region == region => second.node.plane(),
+            _ => nodes.get(&region).and_then(Node::plane),
+        };
+        if let Some(call) = self.load.act(self.now_ms, &self.oracle, plane).filter(|c| self.is_for_twins(c)) {
             self.call(&call);
         }
         let next = self.faults.exponential(self.options.act_ms) + 1;
@@ -478,8 +537,12 @@ impl World {
 
     /// A client's call reaches a process, or nobody.
     fn call(&mut self, call: &Call) {
-        if !self.running(call.region) {
+        let machine = self.reached(call.region);
+        if !self.running(machine) {
             return;
+        }
+        if self.forks.contains_key(&machine) {
+            return self.call_forked(machine, call);
         }
         let life = self.node(call.region).lives;
         let id = self.oracle.ask(call, life);
@@ -510,35 +573,5 @@ impl World {
         }
         let again = self.faults.between(20, 200);
         self.after(again, Event::FeedLine);
-    }
-
-    /// Healed: are all regions equal yet?
-    fn look(&mut self) -> Result<(), Breach> {
-        let since = self.now_ms - self.healed_ms.unwrap_or(self.now_ms);
-        match invariants::convergence::check(self) {
-            Ok(()) => self.quiet_ms = Some(self.now_ms),
-            Err(why) if since > QUIET_MS_MAX => {
-                let text = format!("not equal {since} ms after all was healed: {why}");
-                return Err(Breach::new("convergence", text));
-            }
-            Err(_) => self.after(LOOK_MS, Event::Look),
-        }
-        Ok(())
-    }
-
-    /// All is equal: the deep look once more, and clients read everything again, everywhere.
-    fn last_words(&mut self) -> Result<(), Breach> {
-        invariants::deep(self)?;
-        invariants::suspension_wins::at_the_end(self).map_err(|d| Breach::new("suspension_wins", d))?;
-        invariants::contained::at_the_end(self).map_err(|d| Breach::new("contained", d))?;
-        let ids: Vec<_> = self.oracle.final_ids().collect();
-        for (region, _) in REGIONS {
-            for id in &ids {
-                let request = engine::door::Request::Query(model::Query::Wager(*id));
-                self.call(&Call { region, request, token: None, wait_ms: 0 });
-            }
-            self.step(region)?;
-        }
-        invariants::deep(self)
     }
 }
