@@ -25,6 +25,9 @@ use crate::time::{Reading, Time};
 use crate::tx::Tx;
 use crate::withdrawing::Withdrawing;
 
+/// Numbers for requests that are made durable in advance: a request then waits for no commit of its own.
+const ACQUIRES_RESERVED: u64 = 1_000;
+
 /// One region.
 #[derive(Debug)]
 pub struct Engine {
@@ -43,6 +46,8 @@ pub struct Engine {
     pub(crate) early: Early,
     pub(crate) stats: Stats,
     pub(crate) meta: Meta,
+    /// Number of the last acquire request; those up to `meta.acquires` are never used again after a start.
+    acquire_last: u64,
     pub(crate) boot_nonce: u64,
     pub(crate) steady_ms: u64,
     /// Own entries of this group, for peers: (index, bytes).
@@ -88,6 +93,7 @@ impl Engine {
             early: Early::default(),
             stats: Stats::default(),
             meta: Meta::default(),
+            acquire_last: 0,
             boot_nonce: 0,
             steady_ms: 0,
             outbox: Vec::new(),
@@ -120,6 +126,7 @@ impl Engine {
                 self.ledger.read_only = meta.quarantine.is_some();
                 self.ledger.ack_floor = meta.ack_floor;
                 self.ledger.restore_windows(&meta.windows);
+                self.acquire_last = meta.acquires;
                 self.meta = meta;
             }
             other => self.ledger.restore(other),
@@ -148,7 +155,8 @@ impl Engine {
             Input::Tick => self.tick(&mut tx),
         }
         self.seal(&mut tx);
-        let output = tx.finish();
+        let mut output = tx.finish();
+        self.go_round(&mut output.then);
         self.save_meta |= !output.batch.is_empty();
         output
     }
@@ -159,6 +167,7 @@ impl Engine {
         let outbox = std::mem::take(&mut self.outbox);
         self.push_entries(&outbox, &mut then);
         self.call_home(&mut then);
+        self.go_round(&mut then);
         self.gossip(now.steady_ms, &mut then);
         self.pump_odds(now.steady_ms, &mut then);
         let mut batch = self.unsaved_writes();
@@ -190,11 +199,15 @@ impl Engine {
         }
     }
 
-    /// The next number for an acquire request; durable with the group that sends it.
+    /// The next number for an acquire request; it and the next ones are durable with the group that sends it, if they
+    /// were not before.
     pub(crate) fn next_acquire(&mut self) -> u64 {
-        self.meta.acquires += 1;
-        self.save_meta = true;
-        self.meta.acquires
+        self.acquire_last += 1;
+        if self.acquire_last > self.meta.acquires {
+            self.meta.acquires = self.acquire_last + ACQUIRES_RESERVED;
+            self.save_meta = true;
+        }
+        self.acquire_last
     }
 
     /// Owner's time must be durable before the answer of this group leaves.

@@ -80,7 +80,7 @@ impl Engine {
     /// Why an id that is decided elsewhere is not decided here.
     pub(crate) fn away(&self, region: u16) -> Refusal {
         match self.region_name(region) {
-            Some(name) if region != self.site.region && !self.is_linked(region) => {
+            Some(name) if region != self.site.region && !self.is_reachable(region) => {
                 Refusal::RegionUnreachable { region: name.clone() }
             }
             _ => Refusal::NotOwner { region },
@@ -114,7 +114,7 @@ impl Engine {
         waiter: Waiter,
         deadline_ms: u64,
     ) -> bool {
-        if region == self.site.region || !self.is_linked(region) || self.fencing.asking.len() >= PARKED_MAX {
+        if region == self.site.region || !self.is_reachable(region) || self.fencing.asking.len() >= PARKED_MAX {
             return false;
         }
         self.fencing.last += 1;
@@ -190,7 +190,7 @@ impl Engine {
                 asking.cut = Some((site, entry));
                 self.ledger.head(site).index >= entry || site == self.site
             }
-            WagerStanding::Moved { region } if !asking.tried.contains(&region) && self.is_linked(region) => {
+            WagerStanding::Moved { region } if !asking.tried.contains(&region) && self.is_reachable(region) => {
                 return self.ask_on(tx, n, region);
             }
             _ => true,

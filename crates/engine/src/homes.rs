@@ -18,7 +18,7 @@ impl Engine {
         for account in std::mem::take(&mut self.ledger.travellers) {
             let Some(head) = self.ledger.account_head(&account) else { continue };
             let (region, epoch) = (head.home.region, head.epoch());
-            if head.home != self.site && self.is_linked(region) {
+            if head.home != self.site && self.is_reachable(region) {
                 let frame = PeerMessage::ComeHome { account, epoch }.encode();
                 then.push(Effect::Send { region, lane: Lane::Requests, frame });
                 self.stats.homes_asked += 1;

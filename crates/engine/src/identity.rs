@@ -26,6 +26,11 @@ pub(crate) struct Nonces {
 }
 
 impl Nonces {
+    /// The site that said `Hello` last.
+    pub(crate) const fn site(&self) -> Option<Site> {
+        self.site
+    }
+
     /// Notes a `Hello`. A new nonce is a restart; one that comes again after another one is a second process.
     /// Returns whether the site has ever had two.
     pub(crate) fn heard(&mut self, site: Site, nonce: u64) -> bool {

@@ -33,6 +33,7 @@ pub mod planted;
 pub mod port;
 mod postings;
 mod query;
+mod relay;
 mod replication;
 mod requests;
 mod resolving;

@@ -277,7 +277,7 @@ impl Engine {
 
     /// The same for any who ask: `refused` have had too little already.
     pub(crate) fn lender(&self, account: &AccountId, refused: &BTreeSet<u16>) -> Option<u16> {
-        let able = |r: u16| r != self.site.region && self.is_linked(r) && !refused.contains(&r);
+        let able = |r: u16| r != self.site.region && self.is_reachable(r) && !refused.contains(&r);
         let home = self.ledger.account_head(account)?.home.region;
         if able(home) {
             return Some(home);
@@ -502,7 +502,7 @@ impl Engine {
             let row = self.ledger.accounts.get(&account).and_then(|a| a.rows.get(&self.site));
             let owed = row.map_or(0, |r| u64::try_from(r.debt()).unwrap_or(0));
             let home = self.ledger.account_head(&account).map(|h| h.home.region);
-            if let Some(region) = home.filter(|r| owed > 0 && self.is_linked(*r)) {
+            if let Some(region) = home.filter(|r| owed > 0 && self.is_reachable(*r)) {
                 let n = self.next_acquire();
                 let message = Acquire { n, account, need: owed, want: owed, purpose: None };
                 tx.send(region, Lane::Requests, &PeerMessage::Acquire(message));

@@ -65,7 +65,7 @@ pub struct Meta {
     /// Ack floor used by the last batch.
     #[n(4)]
     pub ack_floor: u64,
-    /// Last number used for an acquire request.
+    /// Numbers of acquire requests up to this one may have been used.
     #[n(5)]
     pub acquires: u64,
     /// Whether this directory may write: all other regions have said `Hello` once, or `--first-start`.

@@ -45,7 +45,7 @@ impl Engine {
 
     pub(crate) fn view_account(&self, account: &AccountId) -> Result<AccountView, Refusal> {
         let home = self.ledger.account_head(account).ok_or(Refusal::AccountUnknown)?.home;
-        let reachable = home == self.site || self.is_linked(home.region);
+        let reachable = home == self.site || self.is_reachable(home.region);
         self.ledger.view(account, reachable).ok_or(Refusal::AccountUnknown)
     }
 
@@ -101,6 +101,7 @@ impl Engine {
             name: r.name.clone(),
             here: r.number == self.site.region,
             connected: r.number == self.site.region || self.is_linked(r.number),
+            reached_through: self.way_round(r.number).and_then(|way| self.region_name(way)).cloned(),
         };
         let regions = self.config.regions.iter().map(region).collect();
         RegionsView { cluster: self.config.cluster.clone(), site: self.site, regions }

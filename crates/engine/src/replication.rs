@@ -1,7 +1,7 @@
 //! Replication: links, `Hello`, contiguous application of foreign logs, acks, pulls of gaps, and the odds lane's
 //! receiving side. A bad entry stops its site's stream and nothing else. Knows frames; knows no QUIC.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use crdt::{Site, Vector};
@@ -38,6 +38,8 @@ pub(crate) struct Link {
     /// What it said itself, last, that is durable there.
     said: Vector,
     nonces: Nonces,
+    /// Regions that it says it is linked with: requests to them can go through it.
+    pub(crate) neighbours: BTreeSet<u16>,
     /// It has said an acceptable `Hello` since this process started.
     met: bool,
     /// Next own entry to push; behind it the peer pulls.
@@ -63,6 +65,7 @@ impl Link {
             have: Vector::default(),
             said: Vector::default(),
             nonces: Nonces::default(),
+            neighbours: BTreeSet::new(),
             met: false,
             pulled: None,
             push_from: 0,
@@ -78,6 +81,11 @@ impl Link {
 
     pub(crate) const fn linked(&self) -> bool {
         self.up && self.site.is_some()
+    }
+
+    /// The site that spoke last as this region since the process started.
+    pub(crate) const fn met_as(&self) -> Option<Site> {
+        self.nonces.site()
     }
 
     /// When it next wants attention without any input, steady ms.
@@ -105,6 +113,7 @@ impl Engine {
         let Some(link) = self.links.get_mut(&region) else { return };
         link.up = true;
         link.site = None;
+        link.neighbours.clear();
         link.pulling = None;
         link.have_sent_ms = None;
         link.hello_sent_ms = Some(tx.now.steady_ms);
@@ -117,6 +126,7 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&region) {
             link.up = false;
             link.site = None;
+            link.neighbours.clear();
             link.pulling = None;
             link.odds.closed();
         }
@@ -182,8 +192,14 @@ impl Engine {
             // Frames may overtake `Hello` on another lane; whatever they carried is pulled or sent again.
             return;
         };
+        self.spoken(tx, region, site, message);
+    }
+
+    /// A message of the site that is `region`: heard on its link, or relayed.
+    pub(crate) fn spoken<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, site: Site, message: PeerMessage) {
         match message {
             PeerMessage::Hello(_) => {}
+            PeerMessage::Relayed(relayed) => self.relayed(tx, (region, site), relayed),
             PeerMessage::Entries(entries) => self.entries(tx, region, &entries),
             PeerMessage::Have(have) => self.heard_have(tx, region, have),
             PeerMessage::Pull { site, from } => self.serve_pull(tx, region, site, from),
@@ -303,7 +319,10 @@ impl Engine {
         }
         self.relayed_acks(speaker, &have.acks);
         self.follow_floor(tx);
+        let third = |r: &u16| *r != me.region && self.links.contains_key(r);
+        let neighbours = have.linked.iter().copied().filter(third).collect();
         let Some(link) = self.links.get_mut(&region) else { return };
+        link.neighbours = neighbours;
         link.have.join(&have.log);
         link.odds.echo_ms = Some(have.stamp_ms);
         for site in self.plane.sites() {

@@ -131,7 +131,7 @@ impl Engine {
             };
             return tx.reply(id, answer.unwrap_or_else(Answer::Refused));
         }
-        if !self.is_linked(region) || wait_ms == 0 {
+        if !self.is_reachable(region) || wait_ms == 0 {
             return tx.refuse(id, Refusal::RegionUnreachable { region: Text::new(account.region()) });
         }
         let message = PeerMessage::OpenAccount { account: account.clone(), currency };

@@ -85,7 +85,7 @@ impl Engine {
         let Some(name) = self.region_name(region).filter(|_| region != self.site.region).cloned() else {
             return tx.refuse(request, Refusal::NotOwner { region });
         };
-        if wait_ms == 0 || !self.is_linked(region) {
+        if wait_ms == 0 || !self.is_reachable(region) {
             return tx.refuse(request, Refusal::RegionUnreachable { region: name });
         }
         if self.resolving.forwarded.len() >= PARKED_MAX {

@@ -39,6 +39,10 @@ pub struct Stats {
     pub feed_messages: u64,
     /// Requests for rights sent.
     pub acquires: u64,
+    /// Requests and answers sent round a cut link.
+    pub requests_relayed: u64,
+    /// Requests and answers of others passed on round a cut link.
+    pub requests_passed_on: u64,
     /// Grants given.
     pub grants: u64,
     /// Homes asked to move here, because their player bets here.

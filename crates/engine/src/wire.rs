@@ -76,6 +76,9 @@ pub enum PeerMessage {
         #[n(1)]
         epoch: u64,
     },
+    /// A request or its answer, round a cut link.
+    #[n(16)]
+    Relayed(#[n(0)] Relayed),
     /// Two running processes have said `Hello` as this site by turns.
     #[n(14)]
     Twins {
@@ -89,6 +92,20 @@ pub enum PeerMessage {
     /// The answer. Information only: decisions and hand-overs count in-stream.
     #[n(10)]
     Fetched(#[n(0)] Fetched),
+}
+
+/// A request or an answer on its way through a third region.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Relayed {
+    /// Who speaks: proved to the middle by its `Hello`.
+    #[n(0)]
+    pub from: Site,
+    /// Number of the region that is spoken to.
+    #[n(1)]
+    pub to: u16,
+    /// The message's own frame.
+    #[n(2)]
+    pub frame: ByteVec,
 }
 
 /// A question about a wager id, to the site that may decide it.

@@ -89,7 +89,7 @@ impl Engine {
     fn further<V: View>(&mut self, tx: &mut Tx<'_, V>, id: RequestId, mut job: Job, may_wait: bool) {
         let next = match self.look_at_withdrawal(tx, &job, false) {
             Look::Answered(answer) => return tx.reply(id, answer),
-            Look::Uncleared => self.home_of(&job.asked.account).filter(|r| self.is_linked(*r)).map(|r| (r, 0)),
+            Look::Uncleared => self.home_of(&job.asked.account).filter(|r| self.is_reachable(*r)).map(|r| (r, 0)),
             Look::Short { missing } => self.lender(&job.asked.account, &job.refused).map(|region| (region, missing)),
         };
         let Some((region, missing)) = next.filter(|_| may_wait) else {

@@ -13,7 +13,7 @@ use engine::odds::{RegisterKey, RegisterValue};
 use engine::port::AccountHead;
 use engine::wire::{
     Acquire, Acquired, AliveAge, Entries, FenceOrFetch, Fetched, Have, Hello, OddsFrame, PROTOCOL, PeerMessage,
-    Resolve, ResolveReply, Upto, WagerStanding, Want,
+    Relayed, Resolve, ResolveReply, Upto, WagerStanding, Want,
 };
 use minicbor::bytes::ByteVec;
 use model::{
@@ -67,6 +67,11 @@ fn resolved() -> ResolveReply {
     ResolveReply { n: 3, seq: 8, posting: Some(posting()), replayed: false, refused: None }
 }
 
+fn relayed_frame() -> ByteVec {
+    let inner = PeerMessage::ComeHome { account: account(), epoch: 2 };
+    ByteVec::from(inner.encode().to_vec())
+}
+
 fn odds_value() -> ByteVec {
     let mut register = Register::default();
     let dot = Dot { site: HERE, n: 12 };
@@ -116,6 +121,7 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         ("acquired", PeerMessage::Acquired(Acquired { n: 9, account: account(), granted: 700, seq: 7, debt: None })),
         ("odds", PeerMessage::Odds(odds)),
         ("odds_from", PeerMessage::OddsFrom { vector }),
+        ("relayed", PeerMessage::Relayed(Relayed { from: HERE, to: 3, frame: relayed_frame() })),
         ("twins", PeerMessage::Twins { site: THERE }),
         ("resolve", PeerMessage::Resolve(Resolve { n: 3, account: account(), id: posting().id, confirm: true })),
         ("resolved", PeerMessage::Resolved(resolved())),

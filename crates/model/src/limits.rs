@@ -41,6 +41,8 @@ pub const FRESHNESS_MS_DEFAULT: u64 = 20_000;
 pub const ODDS_FRAME_BYTES_MAX: usize = 16 * 1024;
 /// Largest frame of any lane, in bytes.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Largest request that goes round a cut link, in bytes.
+pub const RELAYED_BYTES_MAX: usize = 8 * 1024;
 /// Log bytes served for one pull.
 pub const PULL_BYTES_MAX: usize = 512 * 1024;
 /// Events in one log entry; with rows of as many accounts it stays far below a frame.

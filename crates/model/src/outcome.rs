@@ -339,6 +339,8 @@ pub struct RegionView {
     pub here: bool,
     /// Whether it is connected.
     pub connected: bool,
+    /// If it is not: the region that requests to it go through.
+    pub reached_through: Option<Text>,
 }
 
 /// The cluster as seen from here.

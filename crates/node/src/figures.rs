@@ -100,6 +100,8 @@ fn export_engine(stats: Stats) {
             odds_refused,
             feed_messages,
             acquires,
+            requests_relayed,
+            requests_passed_on,
             grants,
             homes_asked,
             homes_moved,

@@ -71,6 +71,8 @@ pub struct Report {
     pub homes: u64,
     /// Wager ids handed to another region or closed undecided.
     pub handed: u64,
+    /// Requests and answers that third regions passed on round a cut link.
+    pub passed_on: u64,
     /// Withdrawals confirmed or released.
     pub resolved: u64,
     /// Suspensions written.
@@ -88,7 +90,8 @@ impl fmt::Display for Report {
         write!(
             f,
             "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} deposits {} \
-             homes {} handed {} resolved {} suspensions {} old copies {} respent {} decided again {} equal at {} ms",
+             homes {} handed {} passed on {} resolved {} suspensions {} old copies {} respent {} decided again {} equal \
+             at {} ms",
             self.trace,
             self.events,
             self.groups,
@@ -100,6 +103,7 @@ impl fmt::Display for Report {
             self.deposits,
             self.homes,
             self.handed,
+            self.passed_on,
             self.resolved,
             self.suspensions,
             self.old_copies,

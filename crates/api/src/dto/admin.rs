@@ -30,6 +30,8 @@ pub(crate) struct RegionOut<'a> {
     /// Whether it is the one that answers.
     here: bool,
     connected: bool,
+    /// The region that requests to it go through while it is not connected; null: none.
+    reached_through: Option<&'a str>,
 }
 
 impl<'a> RegionsOut<'a> {
@@ -39,6 +41,7 @@ impl<'a> RegionsOut<'a> {
             name: r.name.as_str(),
             here: r.here,
             connected: r.connected,
+            reached_through: r.reached_through.as_ref().map(model::Text::as_str),
         };
         Self {
             cluster: view.cluster.as_str(),

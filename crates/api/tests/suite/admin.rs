@@ -26,12 +26,12 @@ fn odds() -> Vector {
 
 #[tokio::test]
 async fn regions_replication_and_digest() {
-    let here = RegionView { region: 1, name: Text::new("eu"), here: true, connected: true };
+    let here = RegionView { region: 1, name: Text::new("eu"), here: true, connected: true, reached_through: None };
     let view = RegionsView { cluster: Text::new("c"), site: Site::new(1, 1), regions: vec![here] };
     let desk_regions = desk(move |_| Answer::Regions(view.clone()));
     assert_eq!(
         desk_regions.get("/admin/v1/regions").await.json(),
-        json!({"cluster": "c", "site": "1.1.0", "regions": [{"number": 1, "name": "eu", "here": true, "connected": true}]})
+        json!({"cluster": "c", "site": "1.1.0", "regions": [{"number": 1, "name": "eu", "here": true, "connected": true, "reached_through": null}]})
     );
 
     let link = LinkView {

@@ -28,7 +28,7 @@ const NAMES: [&str; 3] = ["eu-west", "us-east", "ap-south"];
 /// Deliveries in one `quiet`: more than this is a livelock.
 const DELIVERIES_MAX: usize = 50_000;
 
-type Frame = (u16, u16, Lane, Bytes);
+pub(crate) type Frame = (u16, u16, Lane, Bytes);
 
 pub(crate) struct Cluster {
     size: u16,
@@ -48,6 +48,8 @@ pub(crate) struct Cluster {
     /// Regions that must hold an entry, of those started from now on.
     pub(crate) ack_quorum: usize,
     pub(crate) sent: u64,
+    /// Commits by region.
+    pub(crate) commits: BTreeMap<u16, u64>,
     next: u64,
 }
 
@@ -96,6 +98,7 @@ impl Cluster {
             quarantined: BTreeMap::new(),
             ack_quorum: 1,
             sent: 0,
+            commits: BTreeMap::new(),
             next: 1,
         };
         (1..=size).for_each(|n| c.start(n, MemStore::default()));
@@ -184,7 +187,8 @@ impl Cluster {
         let now = Now { wall_ms: WALL_MS + self.elapsed_ms, steady_ms: self.steady_ms(n) };
         let mut effects = Vec::new();
         let region = self.regions.get_mut(&n).unwrap();
-        region.step(now, inputs, |effect, _| effects.push(effect)).unwrap();
+        let writes = region.step(now, inputs, |effect, _| effects.push(effect)).unwrap();
+        *self.commits.entry(n).or_default() += u64::from(writes > 0);
         let mut odds_left = Vec::new();
         for effect in effects {
             match effect {
@@ -218,6 +222,11 @@ impl Cluster {
             self.group(to, vec![Input::Peer { region: from, lane, frame }]);
         }
         panic!("a livelock: {DELIVERIES_MAX} frames and still more, at a standing clock");
+    }
+
+    /// Takes what is on its way, for a test that delivers by itself.
+    pub(crate) fn take_sent(&mut self) -> Vec<Frame> {
+        self.queue.drain(..).collect()
     }
 
     /// Lets what was held back go, in the order in which it was sent.

@@ -12,8 +12,10 @@ mod identity;
 mod money;
 mod odds;
 mod postings;
+mod relay;
 mod replication;
 mod restart;
+mod round_trips;
 mod settlement;
 #[path = "../store/mod.rs"]
 mod store;

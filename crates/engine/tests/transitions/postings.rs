@@ -186,6 +186,7 @@ fn a_withdrawal_is_refused_while_its_home_knows_of_debt_and_undecided_while_the_
     c.run_until_quiet();
     standing(&resolve(&mut c, 2, moved, false));
     c.part(1, 2);
+    c.part(2, 3);
     let id = c.mint(2);
     let away = withdraw(&mut c, 2, id, "1");
     assert_eq!(away, Answer::Refused(Refusal::RegionUnreachable { region: Text::new("eu-west") }));

@@ -10,7 +10,7 @@ use hyper::Method;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::ground::{Ground, make_price_markets, price_body, write_odds};
+use super::ground::{Ground, Wagers, make_price_markets, price_body, write_odds};
 use crate::client::Client;
 
 /// Wagers of one call.
@@ -61,8 +61,7 @@ pub(crate) async fn wagers(url: &str, ground: &Ground, seconds: u64) -> anyhow::
     send(url, vec![wagers.batch(BATCH); 1]).await?;
     let mut took = Duration::ZERO;
     while took < Duration::from_secs(seconds) && waves.len() < WAVES_MAX {
-        let bodies: Vec<Bytes> = (0..WAVE).map(|_| wagers.batch(BATCH)).collect();
-        let wave = send(url, bodies).await?;
+        let wave = wave(url, &mut wagers, WAVE).await?;
         took += wave;
         waves.push(wave);
     }
@@ -70,6 +69,14 @@ pub(crate) async fn wagers(url: &str, ground: &Ground, seconds: u64) -> anyhow::
     let rate = |wave: Option<&Duration>| wave.map_or(0.0, |took| per_second(of_wave, *took));
     let count = of_wave * u64::try_from(waves.len())?;
     Ok(Rate { count, took, first_last: (rate(waves.first()), rate(waves.last())) })
+}
+
+/// Makes that many batches, sends them, and returns how long the sending took.
+///
+/// # Errors
+/// When a wager is not accepted.
+pub(crate) async fn wave(url: &str, wagers: &mut Wagers, batches: usize) -> anyhow::Result<Duration> {
+    send(url, (0..batches).map(|_| wagers.batch(BATCH)).collect()).await
 }
 
 /// Sends batches over a few connections and returns how long that took. Answers are read through afterwards.

@@ -26,6 +26,13 @@ pub(crate) fn processor() -> String {
     named.map_or_else(|| "unknown processor".to_owned(), |(_, name)| name.trim().to_owned())
 }
 
+/// What the system says of its load, as averages of one, five and fifteen minutes.
+pub(crate) fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let averages: Vec<&str> = text.split_whitespace().take(3).collect();
+    if averages.is_empty() { "unknown".to_owned() } else { averages.join(" ") }
+}
+
 /// What appending 4 KiB and syncing them takes in `folder`, µs.
 ///
 /// # Errors

@@ -3,12 +3,14 @@
 //!
 //! Owns the command line and the order of the measurements.
 
+mod against;
 mod batches;
 mod crossing;
 mod ground;
 mod machine;
 mod singles;
 mod table;
+mod three;
 mod usage;
 mod wire;
 
@@ -35,6 +37,8 @@ const FRESHNESS_MS: u64 = 20_000;
 const DELAY: Duration = Duration::from_millis(40);
 /// What a price may take beyond the delay.
 const CROSSING_AIM_MS: f64 = 5.0;
+/// Durable wagers a second in batches.
+const BATCH_AIM: f64 = 390_000.0;
 /// Price writes beside the timed ones.
 const BACKGROUND_PER_SECOND: u32 = 10_000;
 
@@ -50,6 +54,12 @@ pub(crate) struct BenchArgs {
     /// Make the regions' folders in this one; its disk is what is measured.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Only compare with another binary, such as that of an earlier commit: the same wagers sent to both by turns.
+    #[arg(long, value_name = "BINARY")]
+    against: Option<PathBuf>,
+    /// Turns of each side of a comparison.
+    #[arg(long, value_name = "N", default_value_t = 6, requires = "against")]
+    rounds: usize,
 }
 
 /// How long and how much.
@@ -64,6 +74,12 @@ struct Size {
 /// # Errors
 /// When a region cannot be started, or does not answer as it should.
 pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
+    if let Some(other) = &args.against {
+        return tokio::select! {
+            compared = against::run(&args, other) => compared,
+            () = interrupted() => Ok(ExitCode::from(EXIT_INTERRUPTED)),
+        };
+    }
     let size = if args.quick {
         Size { seconds: 2, crossing_seconds: 5, accounts: 1_000 }
     } else {
@@ -80,6 +96,10 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         rows = one_region(&args, &size) => rows?,
         () = interrupted() => return Ok(ExitCode::from(EXIT_INTERRUPTED)),
     };
+    rows.push(tokio::select! {
+        row = three_regions(&args, &size) => row?,
+        () = interrupted() => return Ok(ExitCode::from(EXIT_INTERRUPTED)),
+    });
     rows.push(tokio::select! {
         row = two_regions(&args, &size) => row?,
         () = interrupted() => return Ok(ExitCode::from(EXIT_INTERRUPTED)),
@@ -99,7 +119,8 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
 
 async fn start(args: &BenchArgs, regions: Vec<&'static str>, one_way: Vec<(usize, usize)>) -> anyhow::Result<Cluster> {
     let one_way: BTreeMap<_, _> = one_way.into_iter().map(|pair| (pair, DELAY)).collect();
-    let plan = Plan { regions, one_way, freshness_ms: FRESHNESS_MS, parent: args.dir.clone() };
+    let (parent, windows) = (args.dir.clone(), String::new());
+    let plan = Plan { regions, one_way, freshness_ms: FRESHNESS_MS, parent, binary: None, windows };
     let cluster = Cluster::start(&plan).await?;
     cluster.ready(READY_WITHIN).await?;
     Ok(cluster)
@@ -126,7 +147,7 @@ async fn one_region(args: &BenchArgs, size: &Size) -> anyhow::Result<Vec<Row>> {
         commas(last),
         usage.told().await?
     );
-    rows.push(rate_row("durable wagers/s, batches of 10,000", rate.per_second(), 390_000.0, note));
+    rows.push(rate_row("durable wagers/s, batches of 10,000", rate.per_second(), BATCH_AIM, note));
 
     say("wagers in single requests, full load");
     let usage = Usage::begin(pid, &url).await?;
@@ -160,6 +181,20 @@ async fn one_region(args: &BenchArgs, size: &Size) -> anyhow::Result<Vec<Row>> {
     rows.push(rate_row("odds updates/s, batches of 10,000", rate.per_second(), 1_000_000.0, note));
     cluster.stop().await?;
     Ok(rows)
+}
+
+async fn three_regions(args: &BenchArgs, size: &Size) -> anyhow::Result<Row> {
+    say("wagers in batches at one of three regions");
+    let measured = three::wagers(args.dir.clone(), size.accounts, size.seconds).await?;
+    let (first, last) = measured.rate.first_last;
+    let note = format!(
+        "{} wagers; first 200,000 at {}/s, last at {}/s; {}",
+        commas_u64(measured.rate.count),
+        commas(first),
+        commas(last),
+        measured.note
+    );
+    Ok(rate_row("durable wagers/s, batches, three regions", measured.rate.per_second(), BATCH_AIM, note))
 }
 
 async fn two_regions(args: &BenchArgs, size: &Size) -> anyhow::Result<Row> {

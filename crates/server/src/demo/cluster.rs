@@ -36,6 +36,10 @@ pub(crate) struct Plan {
     pub(crate) freshness_ms: u64,
     /// Where the scratch folder is made; the system's folder for such when none.
     pub(crate) parent: Option<PathBuf>,
+    /// What is started; this binary when none.
+    pub(crate) binary: Option<PathBuf>,
+    /// Exposure windows, as tables of the topology; empty: none.
+    pub(crate) windows: String,
 }
 
 /// Running regions.
@@ -102,9 +106,10 @@ impl Cluster {
             let addresses: Vec<SocketAddr> = (0..plan.regions.len()).filter_map(address).collect();
             let files =
                 RegionFiles { scratch: scratch.path(), names: &plan.regions, place, http: &http, gossip: &addresses };
-            let config = settings::write(&files, plan.freshness_ms)?;
+            let config = settings::write(&files, plan.freshness_ms, &plan.windows)?;
             let http = *http.get(place).context("one port a region")?;
-            regions.push(spawn(scratch.path(), name, &config, http, place, exited.clone())?);
+            let binary = plan.binary.as_deref();
+            regions.push(spawn(scratch.path(), name, (binary, config.as_path()), http, place, exited.clone())?);
         }
         Ok(Self { regions, relays, one_way: plan.one_way.clone(), first_exit, scratch })
     }
@@ -251,14 +256,14 @@ async fn certificates(scratch: &Path, names: &[&str]) -> anyhow::Result<()> {
 fn spawn(
     scratch: &Path,
     name: &'static str,
-    config: &Path,
+    (binary, config): (Option<&Path>, &Path),
     http: SocketAddr,
     place: usize,
     exited: watch::Sender<Option<usize>>,
 ) -> anyhow::Result<Running> {
     let log = scratch.join(format!("{name}.log"));
     let file = std::fs::File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = Command::new(binary.map_or_else(std::env::current_exe, |path| Ok(path.to_owned()))?);
     command.arg("serve").arg("--config").arg(config).stdin(Stdio::null());
     command.stdout(file.try_clone()?).stderr(file).kill_on_drop(true);
     // A group of its own: Ctrl-C reaches us, and we stop the regions in order.

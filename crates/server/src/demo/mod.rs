@@ -76,6 +76,8 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         one_way,
         freshness_ms: u64::try_from(FRESHNESS.as_millis())?,
         parent: args.dir.clone(),
+        binary: None,
+        windows: String::new(),
     };
     say("making certificates and starting three regions");
     let mut cluster = Cluster::start(&plan).await?;

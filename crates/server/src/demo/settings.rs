@@ -40,7 +40,7 @@ pub(crate) fn certs_arguments(scratch: &Path, names: &[&str]) -> Vec<OsString> {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub(crate) fn write(files: &RegionFiles<'_>, freshness_ms: u64) -> anyhow::Result<PathBuf> {
+pub(crate) fn write(files: &RegionFiles<'_>, freshness_ms: u64, windows: &str) -> anyhow::Result<PathBuf> {
     let name = files.names.get(files.place).context("a region without a name")?;
     let http = files.http.get(files.place).context("a region without a port")?;
     let mut topology = format!("cluster = \"{CLUSTER}\"\nfreshness_ms = {freshness_ms}\n");
@@ -50,6 +50,7 @@ pub(crate) fn write(files: &RegionFiles<'_>, freshness_ms: u64) -> anyhow::Resul
             "\n[[regions]]\nnumber = {number}\nname = \"{name}\"\ngossip = \"{gossip}\"\nhttp = \"http://{http}\"\n"
         )?;
     }
+    topology.push_str(windows);
     let mut region = format!(
         "region = \"{name}\"\ntopology = \"{name}-topology.toml\"\ndata_dir = \"{name}\"\n\n[http]\nlisten = \"{http}\"\n"
     );

@@ -191,7 +191,7 @@ impl World {
 
     fn report(&self) -> Report {
         let stats = self.nodes.values().filter_map(|n| n.process.as_ref()).map(|p| *p.engine().stats());
-        let grants = stats.map(|s| s.grants).sum();
+        let (grants, passed_on) = stats.fold((0, 0), |(g, p), s| (g + s.grants, p + s.requests_passed_on));
         Report {
             trace: self.trace.hash(),
             events: self.trace.events,
@@ -203,6 +203,7 @@ impl World {
             grants,
             homes: self.ghost.homes.len() as u64,
             handed: self.ghost.handed.len() as u64,
+            passed_on,
             resolved: self.ghost.resolved_count(),
             settlements: self.ghost.wagers.values().map(|w| u64::from(w.settled_version)).sum(),
             deposits: self.ghost.postings.len() as u64,

@@ -34,6 +34,9 @@ pub(super) fn broken(draw: &mut Draw, frame: &Bytes) -> Bytes {
 /// The kind of a frame, from its bytes alone.
 pub(super) fn kind(frame: &Bytes) -> &'static str {
     let kinds = ["Hello", "Entries", "Have", "Pull", "Acquire", "Acquired", "Odds", "OddsFrom", "OpenAccount"];
+    if frame.get(1) == Some(&16) {
+        return "Relayed";
+    }
     frame.get(1).and_then(|n| kinds.get(usize::from(*n))).copied().unwrap_or("?")
 }
 
