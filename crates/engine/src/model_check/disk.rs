@@ -14,7 +14,7 @@ use crate::port::{View, Write};
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Disk {
     pub(super) wagers: BTreeMap<MintedId, Arc<WagerRecord>>,
-    postings: BTreeMap<MintedId, Posting>,
+    pub(super) postings: BTreeMap<MintedId, Posting>,
     market_wagers: BTreeSet<(MarketKey, MintedId)>,
     results: BTreeMap<MarketKey, BTreeMap<ResultScope, ResultRegister>>,
     /// The own log; what is known of others' logs is in the ledger's heads.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use crdt::Row;
 use stateright::Property;
 
-use super::region::Region;
-use super::{Bounds, World};
+use super::region::{Region, account};
+use super::{Bounds, World, scenes};
 use crate::log::{hash16, sum16};
 use crate::port::LogHead;
 
@@ -15,7 +15,10 @@ use crate::port::LogHead;
 pub(super) fn properties(sometimes: &[&str]) -> Vec<Property<Bounds>> {
     let mut all = vec![
         Property::always("P1 non-negativity", |_, w: &World| {
-            w.regions.iter().map(|r| r.row()).all(|r| r.free() >= 0 && r.reserved() >= 0 && r.debt() >= 0)
+            w.regions
+                .iter()
+                .map(|r| r.row())
+                .all(|r| r.free() >= 0 && r.reserved() >= 0 && r.held() >= 0 && r.debt() >= 0)
         }),
         Property::always("P2 conservation", conserved),
         Property::always("P3 rights conservation", |_, w: &World| {
@@ -31,6 +34,14 @@ pub(super) fn properties(sometimes: &[&str]) -> Vec<Property<Bounds>> {
         Property::always("P10 grants in-stream", |_, w: &World| {
             pairs(w).all(|(giver, taker)| received(&taker.row(), giver) <= sent(&taker.row_of(giver.site()), taker))
         }),
+        Property::always("P5 window", |bounds: &Bounds, w: &World| {
+            bounds.window.is_none_or(|window| w.regions.iter().all(|r| r.keeps_window(window)))
+        }),
+        Property::always("P10 fence in-stream", |_, w: &World| w.regions.iter().all(|r| r.decides_only_its_own())),
+        Property::always("P12 held before released", |_, w: &World| {
+            w.regions.iter().all(|r| r.resolved().all(|entry| w.known_elsewhere(r, entry)))
+        }),
+        Property::always("P13 single home", single_home),
         Property::always("P11 settlement", |_, w: &World| {
             unbroken(w, "P11 settlement") && w.regions.iter().all(|r| posted(r))
         }),
@@ -55,50 +66,24 @@ pub(super) fn properties(sometimes: &[&str]) -> Vec<Property<Bounds>> {
         Property::always("one grant a request", |_, w: &World| unbroken(w, "one grant a request")),
         Property::always("no panic", |_, w: &World| unbroken(w, "no panic")),
     ];
-    all.extend(reachable().into_iter().filter(|p| sometimes.contains(&p.name)));
+    all.extend(scenes::reachable().into_iter().filter(|p| sometimes.contains(&p.name)));
     all
-}
-
-/// What shows that a configuration is not trivially true.
-fn reachable() -> Vec<Property<Bounds>> {
-    vec![
-        Property::sometimes("a bet accepted from borrowed rights", |_, w: &World| {
-            w.regions.iter().skip(1).any(|r| r.row().stk > 0 && r.row().dep == 0)
-        }),
-        Property::sometimes("a grant in flight", |_, w: &World| {
-            pairs(w).any(|(giver, taker)| sent(&giver.row(), taker) > received(&taker.row(), giver))
-        }),
-        Property::sometimes("all rights have moved", |_, w: &World| {
-            let mut rows = w.regions.iter().map(|r| r.row());
-            rows.next().is_some_and(|home| home.free() == 0 && home.dep > 0) && rows.any(|r| r.free() > 0)
-        }),
-        Property::sometimes("a clawback that makes debt", |_, w: &World| w.regions.iter().any(|r| r.row().debt() > 0)),
-        Property::sometimes("debt repaid", |_, w: &World| w.regions.iter().any(|r| r.row().dpd > 0)),
-        Property::sometimes("a settlement corrected", |_, w: &World| {
-            w.regions.iter().any(|r| r.disk.wagers.values().any(|x| x.settled_version > 1))
-        }),
-        Property::sometimes("a wager rejected for good", |_, w: &World| w.told.contains(&Some(false))),
-        Property::sometimes("all regions level", |_, w: &World| {
-            pairs(w).all(|(a, b)| b.ledger.head(a.site()).index + 1 == a.ledger.next_seq())
-                && w.told.contains(&Some(true))
-        }),
-    ]
 }
 
 fn unbroken(world: &World, law: &str) -> bool {
     world.breach != Some(law) && world.regions.iter().all(|r| r.breach != Some(law))
 }
 
-fn pairs(world: &World) -> impl Iterator<Item = (&Region, &Region)> {
+pub(super) fn pairs(world: &World) -> impl Iterator<Item = (&Region, &Region)> {
     let all = world.regions.iter();
     all.flat_map(|a| world.regions.iter().filter(move |b| b.site() != a.site()).map(move |b| (&**a, &**b)))
 }
 
-fn sent(row: &Row, to: &Region) -> u64 {
+pub(super) fn sent(row: &Row, to: &Region) -> u64 {
     row.sent.get(&to.site()).copied().unwrap_or(0)
 }
 
-fn received(row: &Row, from: &Region) -> u64 {
+pub(super) fn received(row: &Row, from: &Region) -> u64 {
     row.recv.get(&from.site()).copied().unwrap_or(0)
 }
 
@@ -106,7 +91,7 @@ fn received(row: &Row, from: &Region) -> u64 {
 /// shortfall of a clawback is debt. Counted from deposits and wager records, not from the rows' own sums.
 fn conserved(bounds: &Bounds, world: &World) -> bool {
     let rows = || world.regions.iter().map(|r| r.row());
-    let held: i128 = rows().map(|r| r.free() + r.reserved()).sum();
+    let held: i128 = rows().map(|r| r.free() + r.reserved() + r.held()).sum();
     let moving: i128 =
         pairs(world).map(|(a, b)| i128::from(sent(&a.row(), b)) - i128::from(received(&b.row(), a))).sum();
     let brought = bounds.deposits.iter().enumerate().filter(|(n, _)| world.deposited.contains(n));
@@ -115,7 +100,16 @@ fn conserved(bounds: &Bounds, world: &World) -> bool {
     let settled = own.filter(|x| x.is_accepted() && x.settled_version > 0);
     let won: i128 = settled.map(|x| i128::from(x.paid.minor()) - i128::from(x.stake.minor())).sum();
     let debt: i128 = rows().map(|r| r.debt()).sum();
-    held + moving == brought + won + debt
+    let gone: i128 = world.regions.iter().map(|r| i128::from(r.confirmed())).sum();
+    held + moving == brought - gone + won + debt
+}
+
+/// At most one site takes itself for the home, and no two moves of one number lead to different sites.
+fn single_home(_: &Bounds, world: &World) -> bool {
+    let heads = || world.regions.iter().filter_map(|r| Some((r.site(), r.ledger.account_head(&account())?)));
+    let at_home = heads().filter(|(site, head)| head.home == *site).count();
+    let mut by_epoch = BTreeMap::new();
+    at_home <= 1 && heads().all(|(_, head)| *by_epoch.entry(head.epoch()).or_insert(head.home) == head.home)
 }
 
 /// A site's row says of wagers exactly what its own records say.

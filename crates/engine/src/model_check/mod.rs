@@ -2,17 +2,22 @@
 //! section 9, ESCROW.md section 5). `make model` runs the larger bounds and prints what was explored.
 //!
 //! * this file: bounds, the world and its actions; `region`: a site, every call of the ledger; `disk`: what it stores;
-//! * `laws`: the properties, named as in ESCROW.md section 5; `runs`: configurations, planted bugs, the table.
+//! * `authority`: the same site's calls on ids, homes and withdrawals;
+//! * `laws`, `scenes`: the properties, named as in ESCROW.md section 5, and what must be reachable;
+//! * `runs`: configurations, planted bugs, the table; `runs_authority`: those on ids, homes, windows and withdrawals.
 //!
 //! Lost, late and repeated messages: a message once sent stays deliverable for ever, so a lost one is one that is never
 //! delivered and a repeated one is delivered again. Entries come from the writer's log at the reader's next index, as
 //! pulls bring them. A new action is a variant of [`Action`], an offer in `offers` and an arm in `World::act`.
 //! Not modelled: crashes, loss of a region, the engine's waiting and clocks; the simulator has those.
 
+mod authority;
 mod disk;
 mod laws;
 mod region;
 mod runs;
+mod runs_authority;
+mod scenes;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,6 +41,16 @@ struct Bounds {
     wagers: &'static [(usize, u64)],
     /// (asker, giver, need, want).
     asks: &'static [(usize, usize, u64, u64)],
+    /// (wager, site): where a wager is tried again, away from its origin; as often as one likes.
+    retries: &'static [(usize, usize)],
+    /// (wager, site): who makes sure that a wager is not placed, where the right to decide it stands.
+    closes: &'static [(usize, usize)],
+    /// (asker, home asked).
+    moves: &'static [(usize, usize)],
+    /// (origin, minor units).
+    withdrawals: &'static [(usize, u64)],
+    /// The account's exposure window at every site, minor units.
+    window: Option<u64>,
     /// What the feed says of the outcome at site 0, in this order.
     results: &'static [OutcomeResult],
     /// A site with so many entries starts nothing new.
@@ -58,10 +73,25 @@ struct World {
     asks: BTreeSet<(usize, u64)>,
     /// Answers on their way: (asker, giver, granted, index). They stay.
     answers: BTreeSet<(usize, usize, u64, u64)>,
+    /// Questions about ids on their way: (asker, site asked, wager). They stay.
+    fences: BTreeSet<(usize, usize, usize)>,
+    /// Answers that say "yours" or "not decided here", kept for planted bugs only: (asker, wager). They stay.
+    leaves: BTreeSet<(usize, usize)>,
+    /// Requests to become home on their way: (place in the bounds, epoch). They stay.
+    moves: BTreeSet<(usize, u64)>,
     results: usize,
     /// The first final answer to each wager.
-    told: Vec<Option<bool>>,
+    told: Vec<Option<Told>>,
     breach: Option<&'static str>,
+}
+
+/// A final answer to a wager.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Told {
+    Accepted,
+    Rejected,
+    /// It will never be placed.
+    Closed,
 }
 
 /// One step.
@@ -82,11 +112,24 @@ enum Action {
     Ack(usize, usize),
     Result,
     Settle(usize),
+    Retry(usize),
+    AskId(usize),
+    /// A question about an id arrives (again): (asker, site asked, wager).
+    Fence(usize, usize, usize),
+    /// The answer to it is believed; planted bugs only: (asker, wager).
+    Believe(usize, usize),
+    Close(usize),
+    AskHome(usize),
+    /// The request arrives (again), with the epoch that the asker knew.
+    Move(usize, u64),
+    Withdraw(usize),
+    /// Whether it is confirmed.
+    Resolve(usize, bool),
 }
 
 impl World {
     fn first(bounds: &Bounds) -> Self {
-        let mut regions: Vec<Region> = (1..=3).map(|n| Region::new(n, bounds.planted)).collect();
+        let mut regions: Vec<Region> = (1..=3).map(|n| Region::new(n, bounds)).collect();
         let [home, others @ ..] = regions.as_mut_slice() else { unreachable!("three regions") };
         home.open_account();
         for other in others {
@@ -97,6 +140,9 @@ impl World {
             deposited: BTreeSet::new(),
             asks: BTreeSet::new(),
             answers: BTreeSet::new(),
+            fences: BTreeSet::new(),
+            leaves: BTreeSet::new(),
+            moves: BTreeSet::new(),
             results: 0,
             told: vec![None; bounds.wagers.len()],
             breach: None,
@@ -125,12 +171,9 @@ impl World {
             }
             Action::Place(n) => {
                 let (origin, stake) = bounds.wagers.get(n).copied().expect("offered from the bounds");
-                let answer = self.change(origin).place(n as u64, stake);
-                let told = self.told.get_mut(n).expect("one slot a wager");
-                if told.is_some() && answer != *told {
-                    self.breach.get_or_insert("P9 sticky");
-                }
-                *told = told.or(answer);
+                let id = bounds.wager_id(n);
+                let answer = self.change(origin).place(id, stake);
+                self.tell(n, answer);
             }
             Action::Ask(n) => {
                 let (asker, ..) = bounds.asks.get(n).copied().expect("offered from the bounds");
@@ -177,7 +220,19 @@ impl World {
                 self.change(0).result(number, value);
             }
             Action::Settle(n) => self.change(n).settle(),
+            _ => self.act_on_authority(bounds, action),
         }
+    }
+
+    /// A client hears of a wager: a final answer stays, and "not known here" is none.
+    fn tell(&mut self, wager: usize, answer: Option<Told>) {
+        let told = self.told.get_mut(wager).expect("one slot a wager");
+        if let (Some(before), Some(now)) = (*told, answer)
+            && before != now
+        {
+            self.breach.get_or_insert("P9 sticky");
+        }
+        *told = told.or(answer);
     }
 
     /// New work: what clients, feeds and parked wagers may start.
@@ -244,6 +299,7 @@ impl Model for Bounds {
         }
         world.offer_new(self, offers);
         world.offer_on(self, offers);
+        world.offer_authority(self, offers);
     }
 
     fn next_state(&self, last: &World, action: Action) -> Option<World> {

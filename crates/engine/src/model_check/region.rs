@@ -2,16 +2,19 @@
 //! here, so that a changed signature or a new operation is met in one file. Time stands still: no state differs by it.
 //! What the engine does around the ledger (looking an id up before deciding it, chaining, sealing) is repeated here.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use crdt::{Dot, FeedSlot, Hlc, Row, Site};
 use model::{
     AccountId, Amount, Currency, Hash16, LegTaken, MarketKey, MintedId, Odds, OddsPolicy, OutcomeKey, OutcomeResult,
-    ProducerId, ResultScope, Text,
+    ProducerId, ResultScope, Text, WagerRecord,
 };
 
 use super::disk::Disk;
+use super::{Bounds, Told};
 use crate::door::Now;
-use crate::ledger::{Admitted, Granting, Judged, Ledger};
+use crate::ledger::{Admitted, Announced, Exposure, Granting, Judged, Ledger, Standing};
 use crate::log::{Entry, Event};
 use crate::planted::Planted;
 use crate::port::{View as _, Write};
@@ -19,13 +22,17 @@ use crate::tx::Tx;
 use crate::wire::Acquire;
 
 /// The one moment of a model.
-const AT: Hlc = Hlc::new(1, 0);
+pub(super) const AT: Hlc = Hlc::new(1, 0);
 /// Region names by number, from 1.
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// The one account; region 1 is its home.
 pub(super) fn account() -> AccountId {
     AccountId::new("p@a").expect("a valid account")
+}
+
+pub(super) fn gbp() -> Currency {
+    Currency::new("GBP").expect("a valid currency")
 }
 
 fn market() -> MarketKey {
@@ -43,15 +50,22 @@ pub(super) struct Region {
     pub(super) disk: Disk,
     /// Number of its last request for rights.
     pub(super) asked: u64,
+    /// Ids decided on another's word; planted bugs only.
+    pub(super) believed: BTreeSet<MintedId>,
     /// The first rule of a single step that broke here.
     pub(super) breach: Option<&'static str>,
 }
 
 impl Region {
-    pub(super) fn new(number: u16, planted: Planted) -> Self {
+    pub(super) fn new(number: u16, bounds: &Bounds) -> Self {
         let mut ledger = Ledger::new(Site::new(number, 1), 1);
-        ledger.planted = planted;
-        Self { ledger, disk: Disk::default(), asked: 0, breach: None }
+        ledger.planted = bounds.planted;
+        if bounds.window.is_some() {
+            let exposure = Exposure { currency: gbp(), per_account: bounds.window, per_region: None };
+            ledger.restore_windows(&[Announced { index: 0, exposures: vec![exposure] }]);
+            ledger.refloor();
+        }
+        Self { ledger, disk: Disk::default(), asked: 0, believed: BTreeSet::new(), breach: None }
     }
 
     pub(super) const fn site(&self) -> Site {
@@ -69,13 +83,15 @@ impl Region {
     }
 
     /// Runs one step of the ledger, seals its entry, makes it durable and checks the rules of a single step.
-    fn step<R>(&mut self, run: impl FnOnce(&mut Ledger, &mut Tx<'_, Disk>) -> R) -> R {
+    pub(super) fn step<R>(&mut self, run: impl FnOnce(&mut Ledger, &mut Tx<'_, Disk>) -> R) -> R {
         let before = self.row();
         let mut tx = Tx::new(Now::default(), &self.disk);
         let out = run(&mut self.ledger, &mut tx);
         let stakes: u64 = tx.events.iter().map(accepted_stake).sum();
         let carried = tx.rows.contains(&account());
         seal(&mut self.ledger, &mut tx);
+        // Whom the engine would ask to move is an action of its own here.
+        self.ledger.travellers.clear();
         let batch = tx.finish().batch;
         let after = self.row();
         if before.check_successor(&after).is_err() {
@@ -100,8 +116,7 @@ impl Region {
     }
 
     pub(super) fn open_account(&mut self) {
-        let currency = Currency::new("GBP").expect("a valid currency");
-        let opened = self.step(|ledger, tx| ledger.open_account(tx, &account(), currency, 1));
+        let opened = self.step(|ledger, tx| ledger.open_account(tx, &account(), gbp(), 1));
         assert_eq!(opened, Ok(true), "the first account of an empty ledger can be opened");
     }
 
@@ -112,20 +127,25 @@ impl Region {
         assert!(done.is_ok(), "a small deposit is taken");
     }
 
-    /// Looks a wager up, decides it if it is new, and returns the answer a client gets: accepted, rejected or not yet.
-    pub(super) fn place(&mut self, number: u64, stake: u64) -> Option<bool> {
-        let id = MintedId::mint(1, self.site().region, 1, number);
+    /// Looks a wager up, decides it if it is new and may be decided here, and returns the final answer, if there is one.
+    pub(super) fn place(&mut self, id: MintedId, stake: u64) -> Option<Told> {
+        let told = |record: &WagerRecord| if record.is_accepted() { Told::Accepted } else { Told::Rejected };
         if let Some(record) = self.disk.wager(id)
             && self.ledger.planted != Planted::NotSticky
         {
-            return Some(record.is_accepted());
+            return Some(told(&record));
+        }
+        match self.standing(id) {
+            Standing::Mine => {}
+            Standing::Away(_) => return None,
+            Standing::Closed(..) => return Some(Told::Closed),
         }
         let even = Odds::new(2, 1).expect("valid odds");
         let leg = LegTaken { market: market(), outcome: outcome(), odds: even, version: AT, price_dot: None };
         let wager = Admitted {
             id,
             account: account(),
-            currency: Currency::new("GBP").expect("a valid currency"),
+            currency: gbp(),
             body: Hash16::default(),
             stake: Amount::from_minor(stake).expect("a small stake"),
             legs: vec![leg],
@@ -134,7 +154,7 @@ impl Region {
             problems: Vec::new(),
         };
         match self.step(|ledger, tx| ledger.place(tx, AT, wager, false)) {
-            Judged::Decided(record) => Some(record.is_accepted()),
+            Judged::Decided(record) => Some(told(&record)),
             Judged::Full | Judged::Window | Judged::Short { .. } => None,
         }
     }

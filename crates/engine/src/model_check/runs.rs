@@ -12,11 +12,16 @@ use crate::planted::Planted;
 const THREADS: usize = 2;
 
 /// One wager at a region that must borrow for it; the home bets too; two requests, both repeatable.
-const BORROW: Bounds = Bounds {
+pub(super) const BORROW: Bounds = Bounds {
     name: "borrow",
     deposits: &[(0, 2), (2, 1)],
     wagers: &[(1, 1), (0, 2)],
     asks: &[(1, 0, 1, 1), (2, 0, 1, 2)],
+    retries: &[],
+    closes: &[],
+    moves: &[],
+    withdrawals: &[],
+    window: None,
     results: &[],
     log_max: 4,
     ackers: &[2],
@@ -37,6 +42,11 @@ const SETTLE: Bounds = Bounds {
     deposits: &[(0, 1)],
     wagers: &[(1, 1)],
     asks: &[(1, 0, 1, 1), (1, 0, 2, 2)],
+    retries: &[],
+    closes: &[],
+    moves: &[],
+    withdrawals: &[],
+    window: None,
     results: &[OutcomeResult::Won, OutcomeResult::Lost],
     log_max: 6,
     ackers: &[2],
@@ -51,7 +61,7 @@ const SETTLE: Bounds = Bounds {
 };
 
 /// Runs a configuration to its end; prints and returns (total, unique) states.
-fn explore(bounds: Bounds) -> (usize, usize) {
+pub(super) fn explore(bounds: Bounds) -> (usize, usize) {
     let name = bounds.name;
     let checker = bounds.checker().threads(THREADS).spawn_bfs().join();
     checker.assert_properties();
@@ -65,7 +75,7 @@ fn explore(bounds: Bounds) -> (usize, usize) {
 const STEPS_MAX: usize = 16;
 
 /// Looks for the shortest counterexample; prints it and asserts which law it breaks.
-fn caught(bounds: &Bounds, by: &str) {
+pub(super) fn caught(bounds: &Bounds, by: &str) {
     let bug = bounds.planted;
     for depth in 2..=STEPS_MAX {
         let builder = bounds.clone().checker().threads(THREADS).target_max_depth(depth);
