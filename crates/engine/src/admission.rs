@@ -51,6 +51,7 @@ impl Engine {
             legs,
             policy: item.policy,
             client_ref: item.client_ref.clone(),
+            durability: item.durability,
             problems,
         })
     }

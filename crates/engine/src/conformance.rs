@@ -59,6 +59,7 @@ pub fn one_of_each() -> Vec<Write> {
         acquires: 4,
         joined: true,
         windows: vec![Announced { index: 2, exposures: vec![exposure] }],
+        confirmed: [(site, 3), (Site::new(2, 1), 2)].into_iter().collect(),
     };
     vec![
         Write::Log(site, 3, Bytes::from_static(b"an entry's bytes")),
@@ -432,6 +433,7 @@ fn wager(id: MintedId, stake: u64) -> WagerRecord {
         paid: Amount::default(),
         settled_version: 0,
         settled_at: Hlc::default(),
+        prepared: None,
     }
 }
 

@@ -8,6 +8,7 @@ use crdt::Site;
 use feeds::betfair::registers::Summary;
 use model::{AccountId, Refusal, Text, Token};
 
+use crate::confirming::Confirming;
 use crate::door::{Config, Input, Now, Output};
 use crate::early::Early;
 use crate::fencing::Fencing;
@@ -41,6 +42,7 @@ pub struct Engine {
     pub(crate) parked: Parked,
     pub(crate) placing: Placing,
     pub(crate) fencing: Fencing,
+    pub(crate) confirming: Confirming,
     pub(crate) withdrawing: Withdrawing,
     pub(crate) resolving: Resolving,
     pub(crate) early: Early,
@@ -88,6 +90,7 @@ impl Engine {
             parked: Parked::default(),
             placing: Placing::default(),
             fencing: Fencing::default(),
+            confirming: Confirming::default(),
             withdrawing: Withdrawing::default(),
             resolving: Resolving::default(),
             early: Early::default(),
@@ -127,6 +130,7 @@ impl Engine {
                 self.ledger.ack_floor = meta.ack_floor;
                 self.ledger.restore_windows(&meta.windows);
                 self.acquire_last = meta.acquires;
+                self.ledger.restore_confirmed(&meta);
                 self.meta = meta;
             }
             other => self.ledger.restore(other),
@@ -196,6 +200,7 @@ impl Engine {
             joined: self.meta.joined,
             windows: self.ledger.window.announced().to_vec(),
             quarantine: self.meta.quarantine.clone(),
+            confirmed: self.ledger.confirmed_now(),
         }
     }
 
@@ -235,6 +240,7 @@ impl Engine {
             self.meta_joined();
         }
         self.announce_windows(tx);
+        self.confirm(tx);
         if self.meta.joined {
             tx.by = Cause::Peer;
             self.ledger.receive_all(tx);

@@ -10,6 +10,7 @@
 
 mod admission;
 pub mod commit;
+mod confirming;
 pub mod conformance;
 mod desk;
 pub mod door;

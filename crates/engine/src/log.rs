@@ -92,6 +92,10 @@ pub enum Event {
     /// The writer's exposure windows from here on, whole.
     #[n(7)]
     Windows(#[n(0)] Vec<Exposure>),
+    /// Every prepared wager of the writer up to this index of its log is durable in enough other regions: accepted, for
+    /// good. Written in the group that first says so to a client, so that the answer's token covers it.
+    #[n(14)]
+    Confirmed(#[n(0)] u64),
     /// The writer gave up the right to decide a wager id, in favour of one other site.
     #[n(8)]
     Fenced(#[n(0)] Fenced),

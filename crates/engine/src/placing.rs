@@ -106,7 +106,15 @@ impl Engine {
         let mut short = Vec::new();
         for (index, item) in items.iter().enumerate() {
             match self.look(tx, item, false) {
-                Look::Answered(answer) => answers.push(Some(answer)),
+                Look::Answered(answer) => {
+                    let may_wait = wait_ms > 0 && self.placing.jobs.len() < PARKED_MAX;
+                    if may_wait && self.awaits_ack(&answer, (id, index)) {
+                        answers.push(None);
+                        short.push(index);
+                    } else {
+                        answers.push(Some(answer));
+                    }
+                }
                 Look::Elsewhere { region } => {
                     let may_wait = wait_ms > 0 && self.placing.jobs.len() < PARKED_MAX;
                     let deadline_ms = tx.now.steady_ms.saturating_add(wait_ms);
@@ -147,19 +155,19 @@ impl Engine {
 
     /// One look at a wager: decided before, refused, decided now, or short of rights.
     fn look<V: View>(&mut self, tx: &mut Tx<'_, V>, item: &WagerRequest, final_cut: bool) -> Look {
-        if let Some(refusal) = self.not_ready() {
-            // It waited for rights when quarantine began.
-            return Look::Answered(WagerAnswer::Refused(refusal));
-        }
         if self.planted != Planted::NotSticky
             && let Some(record) = tx.wager(item.id)
         {
             self.stats.wagers_replayed += 1;
             return Look::Answered(if record.body == body_of(item) {
-                WagerAnswer::Decided { record, replayed: true }
+                self.wager_answer(record, true)
             } else {
                 WagerAnswer::Refused(Refusal::IdReused)
             });
+        }
+        if let Some(refusal) = self.not_ready() {
+            // It waited for rights when quarantine began.
+            return Look::Answered(WagerAnswer::Refused(refusal));
         }
         if tx.posting(item.id).is_some() {
             return Look::Answered(WagerAnswer::Refused(Refusal::IdReused));
@@ -188,7 +196,7 @@ impl Engine {
                 if tx.events.len() >= model::limits::ENTRY_EVENTS_MAX {
                     self.seal(tx);
                 }
-                Look::Answered(WagerAnswer::Decided { record, replayed: false })
+                Look::Answered(self.wager_answer(record, false))
             }
             Judged::Full => Look::Answered(WagerAnswer::Refused(malformed(
                 "account",
@@ -425,7 +433,7 @@ impl Engine {
         None
     }
 
-    fn answer_item<V: View>(
+    pub(crate) fn answer_item<V: View>(
         &mut self,
         tx: &mut Tx<'_, V>,
         account: &AccountId,
@@ -434,6 +442,10 @@ impl Engine {
     ) {
         if let Some(wanted) = self.placing.wanted.get_mut(account) {
             wanted.items.remove(&(id, index));
+        }
+        let in_time = self.placing.jobs.get(&id).is_some_and(|job| tx.now.steady_ms < job.deadline_ms);
+        if in_time && self.awaits_ack(&answer, (id, index)) {
+            return;
         }
         let Some(job) = self.placing.jobs.get_mut(&id) else { return };
         if let Some(slot) = job.answers.get_mut(index)
@@ -454,6 +466,7 @@ impl Engine {
         let now_ms = tx.now.steady_ms;
         let late: Vec<RequestId> =
             self.placing.jobs.iter().filter(|(_, j)| now_ms >= j.deadline_ms).map(|(id, _)| *id).collect();
+        let over = !late.is_empty();
         for id in late {
             let Some(job) = self.placing.jobs.get(&id).cloned() else { continue };
             for (index, item) in job.items.iter().enumerate() {
@@ -468,6 +481,9 @@ impl Engine {
                     self.answer_item(tx, &item.account, (id, index), answer);
                 }
             }
+        }
+        if over {
+            self.confirming.keep(|id| self.placing.jobs.contains_key(&id));
         }
         self.placing.wanted.retain(|_, w| !w.items.is_empty());
         if self.placing.wanted.is_empty() {

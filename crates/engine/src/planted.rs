@@ -45,6 +45,8 @@ pub enum Planted {
     QueryWithoutFence,
     /// A withdrawal counts as held before its entry is acknowledged.
     HeldEarly,
+    /// A prepared wager counts as accepted before its entry is acknowledged.
+    GeoEarly,
 }
 
 impl Planted {
@@ -69,5 +71,6 @@ impl Planted {
         Self::FenceFromReply,
         Self::QueryWithoutFence,
         Self::HeldEarly,
+        Self::GeoEarly,
     ];
 }

@@ -87,6 +87,11 @@ pub struct Meta {
     /// Why this directory must never write again under its incarnation.
     #[n(9)]
     pub quarantine: Option<Text>,
+    /// Per site up to where its prepared wagers are confirmed: of the own log the highest ack floor ever reached, which
+    /// never falls; of others what their logs have said.
+    #[n(12)]
+    #[cbor(default)]
+    pub confirmed: Vector,
 }
 
 /// One durable change. A batch of them is written as a whole or not at all.

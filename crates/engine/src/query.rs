@@ -51,7 +51,7 @@ impl Engine {
 
     pub(crate) fn view_wager<V: View>(&mut self, tx: &Tx<'_, V>, id: MintedId) -> WagerView {
         if let Some(record) = tx.wager(id) {
-            return WagerView::Known(record);
+            return self.wager_view(record);
         }
         match self.standing(id) {
             Standing::Closed(..) => return WagerView::NotPlaced { definitive: true },

@@ -488,6 +488,7 @@ impl Engine {
         }
         self.reached(tx, site, seq);
         self.reached_ids(tx, site, seq);
+        self.answer_confirmed(tx, site);
         Ok(())
     }
 

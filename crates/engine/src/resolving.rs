@@ -61,8 +61,7 @@ impl Engine {
         let currency = self.ledger.account_head(&posting.account).ok_or(Refusal::AccountUnknown)?.currency;
         let held = self.is_held(&posting);
         if held {
-            // The floor that says so must be durable with the answer.
-            self.commit_time();
+            self.commit_confirmed();
         }
         Ok(Answer::Withdrawal { posting, currency, held, replayed })
     }

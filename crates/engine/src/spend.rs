@@ -35,6 +35,7 @@ impl Engine {
         if self.ledger.read_only {
             return;
         }
+        self.confirm(tx);
         for account in std::mem::take(&mut self.placing.windowed) {
             self.retry(tx, &account);
             self.seal(tx);
@@ -116,11 +117,9 @@ impl Engine {
     }
 
     fn find_tail<V: View>(&mut self, tx: &Tx<'_, V>) {
-        if self.ledger.ack_quorum == 0 {
-            return;
-        }
         let mut paid = Paid::new();
-        let mut from = self.ledger.ack_floor + 1;
+        // Above the floor debits and credits are unacknowledged; above the highest floor prepared wagers wait.
+        let mut from = self.ledger.ack_floor.min(self.ledger.confirmed.get(self.site)) + 1;
         while from < self.ledger.next_seq() {
             let tail = tx.log(self.site, from, TAIL_ENTRIES, PULL_BYTES_MAX);
             assert!(!tail.is_empty(), "the own log is whole above the ack floor");

@@ -154,10 +154,11 @@ impl Engine {
         self.withdrawal_answer(posting, false).map(Look::Answered)
     }
 
-    /// Whether a withdrawal's rights are held: its entry is durable at enough other regions. Only its origin can know.
+    /// Whether a withdrawal's rights are held: its entry has been durable at enough other regions, once and so for good.
+    /// Only its origin can know.
     pub(crate) fn is_held(&self, posting: &model::Posting) -> bool {
         let Some(withdrawal) = posting.withdrawal() else { return false };
-        let acked = withdrawal.entry <= self.ledger.ack_floor || self.planted == Planted::HeldEarly;
+        let acked = withdrawal.entry <= self.ledger.confirmed_here() || self.planted == Planted::HeldEarly;
         posting.site == self.site && withdrawal.state == WithdrawalState::Prepared && acked
     }
 

@@ -101,6 +101,8 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
     let upto = Upto { vector: vector.clone(), echo_ms: Some(1_000), alive: vec![alive] };
     let odds = OddsFrame { session: 5, number: 6, values: vec![odds_value()], upto: Some(upto) };
     let entries = Entries { site: HERE, first: 7, items: vec![ByteVec::from(entry().encode().to_vec())] };
+    let confirms = Entry { seq: 8, events: vec![Event::Confirmed(7)], ..entry() };
+    let confirmed = Entries { site: HERE, first: 8, items: vec![ByteVec::from(confirms.encode().to_vec())] };
     let have = Have {
         log: vector.clone(),
         odds: vector.clone(),
@@ -115,6 +117,7 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
     vec![
         ("hello", PeerMessage::Hello(hello)),
         ("entries", PeerMessage::Entries(entries)),
+        ("entries_confirmed", PeerMessage::Entries(confirmed)),
         ("have", PeerMessage::Have(have)),
         ("pull", PeerMessage::Pull { site: THERE, from: 4 }),
         ("acquire", PeerMessage::Acquire(Acquire { n: 9, account: account(), need: 500, want: 2_000, purpose: None })),

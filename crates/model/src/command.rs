@@ -4,8 +4,8 @@
 use rust_decimal::Decimal;
 
 use crate::{
-    AccountId, AdjustmentKind, Currency, Definition, Leg, MarketKey, MarketStatus, MintedId, Odds, OddsPolicy,
-    OutcomeKey, OutcomeResult, ProducerId, ResultScope, Text,
+    AccountId, AdjustmentKind, Currency, Definition, Durability, Leg, MarketKey, MarketStatus, MintedId, Odds,
+    OddsPolicy, OutcomeKey, OutcomeResult, ProducerId, ResultScope, Text,
 };
 
 /// A wager as a client asks for it.
@@ -25,6 +25,8 @@ pub struct WagerRequest {
     pub policy: OddsPolicy,
     /// The client's own reference, at most 200 bytes.
     pub client_ref: Option<Text>,
+    /// What must have happened before it counts. No part of the body's hash: a repeat may ask otherwise.
+    pub durability: Durability,
 }
 
 /// A market made by hand.

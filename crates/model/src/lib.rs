@@ -34,4 +34,6 @@ pub use outcome::{
 pub use posting::{Adjustment, AdjustmentKind, Posting, PostingAct, Withdrawal, WithdrawalState};
 pub use result::{OutcomeResult, ResultRegister, ResultScope, SettlementCall};
 pub use token::{Token, TokenError};
-pub use wager::{Decision, Hash16, Leg, LegTaken, Mint, OddsPolicy, Problem, RejectCode, WagerRecord, WagerState};
+pub use wager::{
+    Decision, Durability, Hash16, Leg, LegTaken, Mint, OddsPolicy, Problem, RejectCode, WagerRecord, WagerState,
+};

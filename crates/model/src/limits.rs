@@ -19,6 +19,8 @@ pub const MARKETS_MAX: usize = 1_000_000;
 pub const ACCOUNTS_MAX: usize = 20_000_000;
 /// Stream lines in one feed call.
 pub const FEED_LINES_MAX: usize = 50_000;
+/// Own log entries with prepared wagers (level `geo`) that wait for acks: beyond it such wagers are not taken.
+pub const PREPARED_ENTRIES_MAX: usize = 100_000;
 /// Requests parked in the engine (for a token, for rights, for another region).
 pub const PARKED_MAX: usize = 10_000;
 /// A question to another region is sent again after this long without an answer, in ms.

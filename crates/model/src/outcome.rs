@@ -114,6 +114,14 @@ pub enum WagerAnswer {
         /// Whether it was decided before this call.
         replayed: bool,
     },
+    /// Prepared: admitted and recorded, its money reserved. It counts as accepted once enough other regions hold it,
+    /// and then for good; nothing but the loss of this region can come between.
+    AwaitingAck {
+        /// The record.
+        record: Arc<WagerRecord>,
+        /// Whether it was recorded before this call.
+        replayed: bool,
+    },
     /// Not decided.
     Refused(Refusal),
 }
@@ -123,6 +131,8 @@ pub enum WagerAnswer {
 pub enum WagerView {
     /// Decided, and the decision is here.
     Known(Arc<WagerRecord>),
+    /// Prepared, and not known here to be durable in enough regions yet.
+    AwaitingAck(Arc<WagerRecord>),
     /// This region decides it, and it was not placed; `definitive` once it no longer can be.
     NotPlaced {
         /// Whether `place_by` has passed in this owner's time.

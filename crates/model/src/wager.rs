@@ -39,6 +39,16 @@ pub enum OddsPolicy {
     Any,
 }
 
+/// What must have happened before a client hears that a wager is accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Durability {
+    /// It is on this region's disk, within the exposure windows. A stake above a window is `Geo` whatever was asked.
+    #[default]
+    Local,
+    /// It is on the disks of enough other regions as well.
+    Geo,
+}
+
 /// One leg as requested.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Leg {
@@ -229,6 +239,10 @@ pub struct WagerRecord {
     /// Hybrid time of the last settlement.
     #[n(15)]
     pub settled_at: Hlc,
+    /// Set when its acceptance counts only once the decision's entry is durable in enough other regions (level `geo`).
+    /// Part of the decision: it is never taken off. Whether it counts yet is told by the owner's log.
+    #[n(16)]
+    pub prepared: Option<bool>,
 }
 
 impl WagerRecord {
@@ -236,6 +250,12 @@ impl WagerRecord {
     #[must_use]
     pub const fn is_accepted(&self) -> bool {
         matches!(self.decision, Decision::Accepted)
+    }
+
+    /// Whether its acceptance counts only once enough other regions hold it.
+    #[must_use]
+    pub fn is_prepared(&self) -> bool {
+        self.prepared == Some(true)
     }
 
     /// What it pays if every leg wins, minor units, rounded down once. Single-leg wagers only so far.

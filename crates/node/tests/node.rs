@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use engine::door::{Config, RegionConfig, Request};
 use model::{
-    AccountId, Answer, Command, Currency, Decision, Definition, EventKey, Leg, MarketDraft, MarketKey, MarketStatus,
-    MintedId, Odds, OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, Query, Text, WagerAnswer, WagerRequest,
-    WagerView,
+    AccountId, Answer, Command, Currency, Decision, Definition, Durability, EventKey, Leg, MarketDraft, MarketKey,
+    MarketStatus, MintedId, Odds, OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, Query, Text, WagerAnswer,
+    WagerRequest, WagerView,
 };
 use net::PeerConfig;
 use net::certs::{RegionRequest, write_dir};
@@ -104,6 +104,7 @@ fn wager(id: MintedId) -> WagerRequest {
         legs: vec![Leg { market: market(), outcome: OutcomeKey::new("home").unwrap(), odds: Odds::new(5, 2).unwrap() }],
         policy: OddsPolicy::None,
         client_ref: None,
+        durability: Durability::Local,
     }
 }
 

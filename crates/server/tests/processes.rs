@@ -488,7 +488,7 @@ async fn rubbish_changes_nothing() {
         (with("unit_stake", json!(1)), 422, "malformed"),
         (with("unit_stake", json!("9".repeat(60))), 422, "malformed"),
         (with("total_stake", json!("2.00")), 422, "stake_mismatch"),
-        (with("durability", json!("geo")), 422, "durability_unsupported"),
+        (with("durability", json!("far")), 422, "malformed"),
         (with("legs", json!([])), 422, "malformed"),
         (with("legs", leg(MARKET, OUTCOME, "1")), 422, "malformed"),
         (with("legs", leg(MARKET, OUTCOME, "0.5")), 422, "malformed"),

@@ -161,7 +161,8 @@ impl Fork {
             return Err(format!("wager {} is not {}'s to decide", record.id, self.site));
         }
         self.again += u64::from(ghost.wagers.contains_key(&record.id));
-        if record.is_accepted() {
+        // A prepared wager counts for nobody before others hold its entry, and nobody is there.
+        if record.is_accepted() && !record.is_prepared() {
             let stake = record.stake.minor();
             *self.staked.entry(record.account.clone()).or_default() += stake;
             *self.staked_in.entry(record.currency).or_default() += stake;
@@ -190,7 +191,7 @@ impl Fork {
 
 fn decided(answer: &WagerAnswer) -> Option<&WagerRecord> {
     match answer {
-        WagerAnswer::Decided { record, .. } => Some(record),
+        WagerAnswer::Decided { record, .. } | WagerAnswer::AwaitingAck { record, .. } => Some(record),
         WagerAnswer::Refused(_) => None,
     }
 }

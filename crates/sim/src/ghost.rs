@@ -48,6 +48,10 @@ pub(crate) struct Ghost {
     pub(crate) rows: BTreeMap<(Site, AccountId), BTreeMap<u64, Row>>,
     /// A site's stakes in all accounts of a currency by index.
     pub(crate) stakes: BTreeMap<(Site, Currency), BTreeMap<u64, u64>>,
+    /// A site's prepared stakes in an account by index, in all up to there: no debits of the windows.
+    pub(crate) prepared: BTreeMap<(Site, AccountId), BTreeMap<u64, u64>>,
+    /// How far each log has ever been durable at another site.
+    pub(crate) elsewhere: BTreeMap<Site, u64>,
     currencies: BTreeMap<AccountId, Currency>,
 }
 
@@ -59,6 +63,10 @@ impl Ghost {
         self.looked.insert(site, from - 1);
         let floors = self.floors.entry(site).or_default();
         *floors = (floors.1, tables.meta.as_ref().map_or(0, |m| m.ack_floor));
+        for (of, head) in tables.heads.iter().filter(|(of, _)| **of != site) {
+            let held = self.elsewhere.entry(*of).or_default();
+            *held = (*held).max(head.index);
+        }
         for ((_, index), bytes) in tables.log.range((site, from)..=(site, u64::MAX)) {
             let entry = Entry::decode(bytes).map_err(|e| Breach::new("durable_ack", format!("own entry: {e}")))?;
             let (before, digest) = self.chain.get(&(site, index - 1)).copied().unwrap_or_default();
@@ -98,12 +106,38 @@ impl Ghost {
         self.floors.get(&site).map_or(0, |(before, now)| *before.max(now))
     }
 
+    /// Prepared stakes of a site in an account in the entries after one index up to another.
+    pub(crate) fn prepared_since(&self, site: Site, account: &AccountId, after: u64, upto: u64) -> u64 {
+        let Some(sums) = self.prepared.get(&(site, account.clone())) else { return 0 };
+        let sum = |index: u64| sums.range(..=index).next_back().map_or(0, |(_, sum)| *sum);
+        sum(upto) - sum(after.min(upto))
+    }
+
+    /// A site confirms only what has been durable elsewhere.
+    fn confirmed(&self, site: Site, upto: u64) -> Result<(), Breach> {
+        let held = self.elsewhere.get(&site).copied().unwrap_or(0);
+        if upto <= held {
+            return Ok(());
+        }
+        let text = format!("{site} confirms its log up to {upto}, elsewhere it was held up to {held}");
+        Err(Breach::new("durable_ack", text))
+    }
+
+    fn note_prepared(&mut self, site: Site, record: &WagerRecord) {
+        let index = self.read.get(&site).copied().unwrap_or(0);
+        let sums = self.prepared.entry((site, record.account.clone())).or_default();
+        let before = sums.last_key_value().map_or(0, |(_, sum)| *sum);
+        sums.insert(index, before + record.stake.minor());
+    }
+
     fn note_row(&mut self, site: Site, account: AccountId, row: Row) {
         let index = self.read.get(&site).copied().unwrap_or(0);
         let currency = self.currencies.get(&account).copied();
-        let rows = self.rows.entry((site, account)).or_default();
-        let staked = row.stk - rows.last_key_value().map_or(0, |(_, r)| r.stk);
+        let rows = self.rows.entry((site, account.clone())).or_default();
+        let (before, after) = (rows.last_key_value().map_or(0, |(_, r)| r.stk), row.stk);
         rows.insert(index, row);
+        let prepared = self.prepared_since(site, &account, index - 1, index);
+        let staked = (after - before).saturating_sub(prepared);
         // A site has the opening of an account before it takes a stake of it, and so has this reader.
         let Some(currency) = currency.filter(|_| staked > 0) else { return };
         let stakes = self.stakes.entry((site, currency)).or_default();
@@ -173,6 +207,7 @@ impl Ghost {
             }
             Event::Row(account, row) => self.note_row(site, account, row),
             Event::Result(..) | Event::Windows(..) => {}
+            Event::Confirmed(upto) => self.confirmed(site, upto)?,
             Event::Fenced(fenced) => self.hand(site, fenced.id, Some(fenced.to))?,
             Event::Cancelled(cancelled) => self.hand(site, cancelled.id, None)?,
             Event::Posting(posting) => {
@@ -185,6 +220,9 @@ impl Ghost {
                 let record = WagerRecord::clone(&shared.0);
                 if record.is_accepted() {
                     self.sums(&record.account, site).stakes += record.stake.minor();
+                    if record.is_prepared() {
+                        self.note_prepared(site, &record);
+                    }
                     accepted.push(record.clone());
                 }
                 let id = record.id;

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use engine::door::Request;
 use model::{
-    AccountId, AdjustmentKind, Command, Currency, Definition, EventKey, Leg, MarketDraft, MarketKey, MarketStatus,
-    MintedId, Odds, OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, OutcomeResult, ProducerId, Query,
-    ResultScope, ResultWrite, StatusAct, Text, WagerRequest,
+    AccountId, AdjustmentKind, Command, Currency, Definition, Durability, EventKey, Leg, MarketDraft, MarketKey,
+    MarketStatus, MintedId, Odds, OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, OutcomeResult, ProducerId,
+    Query, ResultScope, ResultWrite, StatusAct, Text, WagerRequest,
 };
 use rust_decimal::Decimal;
 
@@ -293,6 +293,8 @@ impl Load {
                 legs: vec![Leg { market, outcome: outcome.clone(), odds }],
                 policy: self.draw.one(&[OddsPolicy::None, OddsPolicy::Higher, OddsPolicy::Any, OddsPolicy::Any]),
                 client_ref: self.draw.percent(20).then(|| Text::new("slip")),
+                // Of the others some are above a window, and so at this level all the same.
+                durability: if self.draw.percent(15) { Durability::Geo } else { Durability::Local },
             };
             items.push(item);
             if self.draw.percent(10) {

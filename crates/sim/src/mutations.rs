@@ -53,6 +53,7 @@ pub const MUTATIONS: &[Mutation] = &[
     row(Planted::FenceFromReply, "use a fence reply out of band (ESCROW 5)", &["one_acceptance", "sticky_answer"], any),
     row(Planted::QueryWithoutFence, "query without fence (ESCROW 2.10 O0'')", &["one_acceptance"], any),
     row(Planted::HeldEarly, "release a withdrawal before its ack (ESCROW 5 P12)", &["held_when_safe"], any),
+    row(Planted::GeoEarly, "answer at level geo before the floor has passed (ESCROW 2.4)", &["durable_ack"], any),
     row(Planted::RefundOnTimeout, "take back a grant on time-out (3)", &["contained", "conservation"], any),
     row(Planted::IncrementDeltas, "ship increments (3)", &["no_overdraft"], |o| o.duplicate_ppm = 50_000),
     row(Planted::GuardWithoutOverlay, "check funds outside `apply` (3)", &["no_overdraft"], any),

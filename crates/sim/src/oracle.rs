@@ -1,7 +1,7 @@
 //! The clients' memory: every final answer by id, every token, and what was asked and not answered. It never trusts a
 //! time-out: an id without an answer may be decided or not, and is asked again. Knows no engine state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crdt::Site;
@@ -40,6 +40,10 @@ pub(crate) struct Oracle {
     wagers: BTreeMap<MintedId, Final>,
     /// The newest request that had been asked when an id's final answer was first heard.
     heard_at: BTreeMap<MintedId, RequestId>,
+    /// Prepared wagers that a region has called accepted.
+    counted: BTreeSet<(u16, MintedId)>,
+    /// Answers that said pending.
+    pub(crate) pending_said: u64,
     pub(crate) deposits: BTreeMap<MintedId, Posting>,
     pub(crate) withdrawals: Withdrawals,
     /// Tokens of answers that carried a decision.
@@ -115,7 +119,7 @@ impl Oracle {
                     return Err(Breach::new("sticky_answer", text));
                 }
                 for (item, answer) in items.iter().zip(answers) {
-                    self.placed(id, item, answer, token, ghost)?;
+                    self.placed(id, item, answer, token, ghost, me)?;
                 }
             }
             (Request::Command(Command::Deposit { id, .. } | Command::Adjust { id, .. }), answer) => {
@@ -145,16 +149,20 @@ impl Oracle {
         answer: &WagerAnswer,
         token: &Token,
         ghost: &Ghost,
+        me: Site,
     ) -> Result<(), Breach> {
+        if let WagerAnswer::Decided { record, .. } | WagerAnswer::AwaitingAck { record, .. } = answer {
+            let asked = (item.id, &item.account);
+            if (record.id, &record.account) != asked || record.legs.len() != item.legs.len() {
+                return Err(Breach::new("sticky_answer", format!("wager {} was answered with another", item.id)));
+            }
+        }
         match answer {
             WagerAnswer::Decided { record, .. } => {
-                let asked = (item.id, &item.account);
-                if (record.id, &record.account) != asked || record.legs.len() != item.legs.len() {
-                    return Err(Breach::new("sticky_answer", format!("wager {} was answered with another", item.id)));
-                }
                 self.tokens.entry(item.id).or_insert_with(|| token.clone());
-                self.decided(record, ghost)
+                self.decided(record, ghost, me)
             }
+            WagerAnswer::AwaitingAck { record, .. } => self.awaiting(record, ghost, me),
             WagerAnswer::Refused(Refusal::IdExpired) => self.never(item.id, "expired", ghost),
             WagerAnswer::Refused(Refusal::IdClosed) => self.never(item.id, "closed", ghost),
             WagerAnswer::Refused(refusal) => {
@@ -178,8 +186,27 @@ impl Oracle {
         }
     }
 
-    fn decided(&mut self, record: &Arc<WagerRecord>, ghost: &Ghost) -> Result<(), Breach> {
+    /// Pending is no acceptance, but it is recorded. A region that has called the wager accepted never goes back, and
+    /// its owner not after anybody has.
+    fn awaiting(&mut self, record: &WagerRecord, ghost: &Ghost, me: Site) -> Result<(), Breach> {
         let id = record.id;
+        self.pending_said += 1;
+        if !record.is_prepared() || ghost.wagers.get(&id).map(frozen) != Some(frozen(record)) {
+            return Err(Breach::new("durable_ack", format!("wager {id} was called pending and is in no log")));
+        }
+        let heard = matches!(self.wagers.get(&id), Some(Final::Decided(_)));
+        if self.counted.contains(&(me.region, id)) || (heard && me == record.owner) {
+            let text = format!("wager {id} was accepted and region {} calls it pending", me.region);
+            return Err(Breach::new("sticky_answer", text));
+        }
+        Ok(())
+    }
+
+    fn decided(&mut self, record: &Arc<WagerRecord>, ghost: &Ghost, me: Site) -> Result<(), Breach> {
+        let id = record.id;
+        if record.is_prepared() {
+            self.counted.insert((me.region, id));
+        }
         match ghost.wagers.get(&id) {
             None => return Err(Breach::new("durable_ack", format!("wager {id} was answered and is in no log"))),
             Some(truth) if frozen(truth) != frozen(record) => {
@@ -213,7 +240,8 @@ impl Oracle {
 
     fn viewed(&mut self, id: MintedId, view: &WagerView, covered: bool, ghost: &Ghost, me: Site) -> Result<(), Breach> {
         match view {
-            WagerView::Known(record) => self.decided(record, ghost),
+            WagerView::Known(record) => self.decided(record, ghost, me),
+            WagerView::AwaitingAck(record) if !covered => self.awaiting(record, ghost, me),
             WagerView::NotPlaced { definitive: true } => self.never(id, "not_placed", ghost),
             // Elsewhere it is the owner's word of a moment ago.
             WagerView::NotPlaced { definitive: false }

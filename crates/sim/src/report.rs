@@ -75,6 +75,10 @@ pub struct Report {
     pub passed_on: u64,
     /// Withdrawals confirmed or released.
     pub resolved: u64,
+    /// Wagers prepared at level `geo`.
+    pub prepared: u64,
+    /// Answers that called one pending.
+    pub pending: u64,
     /// Suspensions written.
     pub suspensions: u64,
     /// Old copies of a directory that came back while there was load.
@@ -90,8 +94,8 @@ impl fmt::Display for Report {
         write!(
             f,
             "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} deposits {} \
-             homes {} handed {} passed on {} resolved {} suspensions {} old copies {} respent {} decided again {} equal \
-             at {} ms",
+             homes {} handed {} passed on {} resolved {} prepared {} pending {} suspensions {} old copies {} respent {} \
+             decided again {} equal at {} ms",
             self.trace,
             self.events,
             self.groups,
@@ -105,6 +109,8 @@ impl fmt::Display for Report {
             self.handed,
             self.passed_on,
             self.resolved,
+            self.prepared,
+            self.pending,
             self.suspensions,
             self.old_copies,
             self.respent,

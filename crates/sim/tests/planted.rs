@@ -84,6 +84,11 @@ fn every_bug_that_can_be_planted_has_its_row() {
 }
 
 #[test]
+fn a_geo_wager_answered_before_its_ack_is_caught() {
+    caught(Planted::GeoEarly);
+}
+
+#[test]
 fn an_account_without_a_window_is_caught() {
     caught(Planted::DropS2);
 }

@@ -36,9 +36,12 @@ fn the_load_reaches_what_it_is_for() {
         seen.handed += report.handed;
         seen.resolved += report.resolved;
         seen.passed_on += report.passed_on;
+        seen.prepared += report.prepared;
+        seen.pending += report.pending;
     }
     let enough = seen.accepted > 300 && seen.grants > 50 && seen.settlements > 30;
     assert!(enough && seen.crashes > 5 && seen.suspensions > 20, "too little happened: {seen}");
     assert!(seen.passed_on > 20, "no requests went round cut links: {seen}");
+    assert!(seen.prepared > 100 && seen.pending > 10, "too little happened: {seen}");
     assert!(seen.homes > 5 && seen.handed > 20 && seen.resolved > 5, "too little happened: {seen}");
 }

@@ -166,12 +166,14 @@ mod tests {
             .into_iter()
             .find_map(|w| if let Write::Wager(w) = w { Some((*w).clone()) } else { None })
             .unwrap();
+        let prepared = WagerRecord { prepared: Some(true), ..rejected.clone() };
         let problem = Problem { leg: Some(0), code: RejectCode::OddsChanged, odds: price.odds };
         rejected.decision = Decision::Rejected(vec![problem]);
         let scope = ResultScope::Outcome(outcome.clone());
         let odds = |key, value| Write::Odds(key, value);
         vec![
             ("wager_rejected", Write::Wager(Arc::new(rejected))),
+            ("wager_prepared", Write::Wager(Arc::new(prepared))),
             (
                 "odds_producer",
                 odds(RegisterKey::Producer(producer()), RegisterValue::Producer(register(ProducerState::Down))),
@@ -243,7 +245,7 @@ mod tests {
     fn the_bytes_of_every_kind_are_those_checked_in() {
         let all: Vec<_> = one_of_each().into_iter().map(named).chain(more()).collect();
         let names: std::collections::BTreeSet<_> = all.iter().map(|(n, _)| *n).collect();
-        assert_eq!(names.len(), 21, "one of each kind, each once");
+        assert_eq!(names.len(), 22, "one of each kind, each once");
         for (name, write) in all {
             let (family, act, now) = sealed(&write);
             assert_eq!(act, Act::Put);

@@ -8,22 +8,45 @@ use crate::config::ApiConfig;
 use crate::dto::shown::{Display3, Shown, Time};
 use crate::problem::{Problem, ProblemBody};
 
-/// A decision, final.
+/// A decision, final; or, with 202, a wager that is recorded and does not count yet.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Decision)]
 pub(crate) struct DecisionOut<'a> {
     #[schema(value_type = String)]
     id: Shown<MintedId>,
-    /// `accepted`, `rejected` or, for an id that was abandoned or cancelled before it was decided, `not_placed`.
+    /// `accepted`, `rejected`, `pending` (202) or, for an id that was abandoned or cancelled before it was decided,
+    /// `not_placed`.
     status: &'static str,
-    /// Always true: a decision never changes.
+    /// False only while pending: a decision never changes.
     r#final: bool,
     /// False only for `id_expired`, which is final without a record.
     recorded: bool,
     #[serde(flatten)]
+    pending: Option<PendingOut>,
+    #[serde(flatten)]
     taken: Option<TakenOut<'a>>,
     /// Why it was rejected, for all legs at once.
     problems: Vec<WhyOut>,
+}
+
+/// Why a recorded wager does not count yet. Its money is reserved.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Pending)]
+pub(crate) struct PendingOut {
+    /// `awaiting_ack`: enough other regions have not said yet that they hold it. It was admitted and will be accepted:
+    /// nothing but the loss of the region can come between.
+    why: &'static str,
+    /// When it is resolved at the latest; null where that hangs on no time but on another region being reached.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    resolves_by: Option<Time>,
+    /// Where to ask how it stands; sending the same request again says it as well.
+    follow: String,
+}
+
+impl PendingOut {
+    fn awaiting_ack(id: MintedId) -> Self {
+        Self { why: "awaiting_ack", resolves_by: None, follow: format!("/v1/wagers/{id}") }
+    }
 }
 
 /// What was decided upon.
@@ -100,14 +123,29 @@ impl<'a> DecisionOut<'a> {
             status,
             r#final: true,
             recorded: true,
+            pending: None,
             taken: Some(taken),
             problems: problems.iter().map(WhyOut::of).collect(),
         }
     }
 
+    /// Prepared and recorded; accepted once enough other regions hold it.
+    pub(crate) fn pending(record: &'a WagerRecord, config: &ApiConfig) -> Self {
+        let pending = Some(PendingOut::awaiting_ack(record.id));
+        Self { status: "pending", r#final: false, pending, ..Self::of(record, config) }
+    }
+
     /// The id was abandoned or cancelled before it was decided; that is recorded.
     pub(crate) const fn closed(id: MintedId) -> Self {
-        Self { id: Shown(id), status: "not_placed", r#final: true, recorded: true, taken: None, problems: Vec::new() }
+        Self {
+            id: Shown(id),
+            status: "not_placed",
+            r#final: true,
+            recorded: true,
+            pending: None,
+            taken: None,
+            problems: Vec::new(),
+        }
     }
 
     /// The id's time is over: no record, and there never will be one.
@@ -118,6 +156,7 @@ impl<'a> DecisionOut<'a> {
             status: "rejected",
             r#final: true,
             recorded: false,
+            pending: None,
             taken: None,
             problems: vec![WhyOut { leg: None, code, odds: None, display: None }],
         }
@@ -166,7 +205,7 @@ pub(crate) struct ItemOut<'a> {
 #[schema(as = WagerBatchBody)]
 #[serde(untagged)]
 pub(crate) enum ItemBody<'a> {
-    /// Decided.
+    /// Decided, or pending.
     Decision(DecisionOut<'a>),
     /// Not decided.
     Problem(ProblemBody),
@@ -180,6 +219,10 @@ impl<'a> ItemOut<'a> {
                 let http_status = if record.is_accepted() && !replayed { 201 } else { 200 };
                 let body = ItemBody::Decision(DecisionOut::of(record, config));
                 Self { http_status, replayed: *replayed, body }
+            }
+            WagerAnswer::AwaitingAck { record, .. } => {
+                let body = ItemBody::Decision(DecisionOut::pending(record, config));
+                Self { http_status: 202, replayed: false, body }
             }
             WagerAnswer::Refused(model::Refusal::IdExpired) => {
                 Self { http_status: 200, replayed: false, body: ItemBody::Decision(DecisionOut::expired(id)) }
@@ -215,11 +258,13 @@ pub(crate) struct WagerOut<'a> {
     known: Option<KnownOut<'a>>,
 }
 
-/// A decided wager and how it stands.
+/// A decided or pending wager and how it stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WagerKnown)]
 pub(crate) struct KnownOut<'a> {
     r#final: bool,
+    #[serde(flatten)]
+    pending: Option<PendingOut>,
     #[serde(flatten)]
     taken: Option<TakenOut<'a>>,
     problems: Vec<WhyOut>,
@@ -237,7 +282,7 @@ pub(crate) struct KnownOut<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WagerEvent)]
 pub(crate) struct EventOut {
-    /// `placed`, `rejected`, `settled` or `reopened`.
+    /// `prepared` (pending), `placed`, `rejected`, `settled` or `reopened`.
     event: &'static str,
     #[schema(value_type = String, format = DateTime)]
     at: Time,
@@ -262,6 +307,10 @@ impl<'a> WagerOut<'a> {
                 let decision = DecisionOut::of(record, config);
                 let status = decision.status;
                 (status, true, record.owner.region, Some(KnownOut::of(record, decision)))
+            }
+            WagerView::AwaitingAck(record) => {
+                let known = KnownOut::pending(record, DecisionOut::pending(record, config));
+                ("pending", false, record.owner.region, Some(known))
             }
             WagerView::NotPlaced { definitive } => ("not_placed", *definitive, id.region(), None),
             WagerView::Unknown { owner } => ("unknown", false, *owner, None),
@@ -293,6 +342,21 @@ impl<'a> KnownOut<'a> {
                 paid: paid.clone(),
             });
         }
-        Self { r#final: decision.r#final, taken: decision.taken, problems: decision.problems, state, paid, events }
+        let DecisionOut { r#final, pending, taken, problems, .. } = decision;
+        Self { r#final, pending, taken, problems, state, paid, events }
+    }
+
+    /// Nothing has happened to a pending wager that a client may build upon: not even its settlement is told.
+    fn pending(record: &WagerRecord, decision: DecisionOut<'a>) -> Self {
+        let DecisionOut { r#final, pending, taken, problems, .. } = decision;
+        let prepared = EventOut {
+            event: "prepared",
+            at: Time(record.placed_at.ms()),
+            entry: Some(record.entry),
+            version: None,
+            state: None,
+            paid: None,
+        };
+        Self { r#final, pending, taken, problems, state: None, paid: None, events: vec![prepared] }
     }
 }

@@ -1,7 +1,7 @@
 //! Wagers as they are asked for. What this build does not offer yet is refused by name, not dropped.
 
 use model::limits::{BATCH_WAGERS_MAX, LEGS_MAX};
-use model::{AccountId, Leg, MarketKey, MintedId, OddsPolicy, OutcomeKey, Text, WagerRequest};
+use model::{AccountId, Durability, Leg, MarketKey, MintedId, OddsPolicy, OutcomeKey, Text, WagerRequest};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -37,7 +37,8 @@ pub(crate) struct WagerIn<'a> {
     /// What the player agrees to when the odds have moved: `none` (default), `higher` or `any`.
     #[schema(value_type = Option<String>)]
     odds_policy: Option<Str<'a>>,
-    /// `local`; `geo` is not offered yet.
+    /// `local` (default), or `geo`: accepted only once enough other regions hold it; until then 202. A stake above the
+    /// exposure window is `geo` whatever is said here.
     #[schema(value_type = Option<String>)]
     durability: Option<Str<'a>>,
     /// Longest wait for money from elsewhere, in ms; `Stakehold-Wait-Ms` when absent.
@@ -96,7 +97,8 @@ impl Body for WagerBody {
         let legs = legs(input.legs, faults);
         let policy = faults.may("odds_policy", input.odds_policy.as_ref(), policy);
         let client_ref = faults.may("client_ref", input.client_ref.as_ref(), client_ref);
-        not_offered(input.durability.as_ref(), input.each_way, input.system.is_some(), faults);
+        let durability = faults.may("durability", input.durability.as_ref(), durability);
+        not_offered(input.each_way, input.system.is_some(), faults);
         let wager = WagerRequest {
             id: id?,
             account: account?,
@@ -105,6 +107,7 @@ impl Body for WagerBody {
             legs: legs?,
             policy: policy?.unwrap_or_default(),
             client_ref: client_ref?,
+            durability: durability?.unwrap_or_default(),
         };
         Some(Asking { wager, wait_ms: input.wait_ms })
     }
@@ -146,14 +149,15 @@ fn client_ref(text: &str) -> Result<Text, &'static str> {
     if text.len() > CLIENT_REF_BYTES_MAX { Err("is longer than 200 bytes") } else { Ok(Text::new(text)) }
 }
 
-fn not_offered(durability: Option<&Str<'_>>, each_way: Option<bool>, system: bool, faults: &mut Faults) {
-    match durability.map(|text| &*text.0) {
-        None | Some("local") => {}
-        Some("geo") => {
-            faults.add_as("durability_unsupported", "durability", "geo is not offered yet; leave it out or say local")
-        }
-        Some(_) => faults.add("durability", "is neither local nor geo"),
+fn durability(text: &str) -> Result<Durability, &'static str> {
+    match text {
+        "local" => Ok(Durability::Local),
+        "geo" => Ok(Durability::Geo),
+        _ => Err("is neither local nor geo"),
     }
+}
+
+fn not_offered(each_way: Option<bool>, system: bool, faults: &mut Faults) {
     if each_way == Some(true) {
         faults.add_as("unsupported", "each_way", "each-way wagers are not offered yet");
     }

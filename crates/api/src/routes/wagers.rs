@@ -26,6 +26,9 @@ const READ_ASIDE_BYTES: usize = 128 * 1024;
         (status = 201, description = "Accepted by this call", body = DecisionOut<'_>),
         (status = 200, description = "Rejected or not placed (final), or a repeat of a decided id (`Stakehold-Replayed: true`)",
             body = DecisionOut<'_>),
+        (status = 202, description = "Pending: recorded, money reserved, not accepted yet (`awaiting_ack`): at level `geo` \
+            enough other regions have not said in time that they hold it. Follow it, or send it again",
+            body = DecisionOut<'_>),
         (status = 404, description = "`account_unknown`, `market_unknown`, `selection_unknown`: undecided",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`id_reused`", body = ProblemBody, content_type = "application/problem+json"),
@@ -51,6 +54,9 @@ pub(crate) async fn place(State(app): State<AppState>, asked: Asked, Small(body)
                 response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
             }
             Ok(response)
+        }
+        [WagerAnswer::AwaitingAck { record, .. }] => {
+            Ok(json(StatusCode::ACCEPTED, &DecisionOut::pending(record, &app.config), heard.token))
         }
         [WagerAnswer::Refused(Refusal::IdExpired)] => Ok(json(StatusCode::OK, &DecisionOut::expired(id), heard.token)),
         [WagerAnswer::Refused(Refusal::IdClosed)] => Ok(json(StatusCode::OK, &DecisionOut::closed(id), heard.token)),
@@ -117,7 +123,8 @@ pub(crate) async fn place_batch(
 
 /// What became of a wager id: from here, or from the region that decides it.
 ///
-/// `definitive` says whether the status can still change: `unknown` and an open `not_placed` can.
+/// `definitive` says whether the status can still change: `unknown`, `pending` and an open `not_placed` can. A pending
+/// wager becomes `accepted` and nothing else, in each region once it has heard so of the one that decided.
 #[utoipa::path(get, path = "/v1/wagers/{id}", tag = "wagers", operation_id = "get_wager",
     params(("id" = String, Path, description = "Minted id")),
     responses(
@@ -142,7 +149,7 @@ pub(crate) async fn get(State(app): State<AppState>, asked: Asked, segment: Segm
     request_body = Option<Nothing>,
     params(("id" = String, Path, description = "Minted id")),
     responses(
-        (status = 200, description = "`not_placed`, the decision there was, or `unknown`", body = WagerOut<'_>),
+        (status = 200, description = "`not_placed`, the decision there was, `pending` (it will be accepted) or `unknown`", body = WagerOut<'_>),
         (status = 409, description = "`id_reused`: the id is a posting's", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 422, description = "Not a minted id", body = ProblemBody, content_type = "application/problem+json"),
@@ -164,7 +171,7 @@ pub(crate) async fn abandon(
 #[utoipa::path(post, path = "/v1/wagers/{id}/cancel", tag = "wagers", operation_id = "cancel_wager",
     params(("id" = String, Path, description = "Minted id")), request_body = CancelIn<'_>,
     responses(
-        (status = 200, description = "`not_placed`, the rejection there was, or `unknown`", body = WagerOut<'_>),
+        (status = 200, description = "`not_placed`, the rejection there was, `pending` (it will be accepted) or `unknown`", body = WagerOut<'_>),
         (status = 409, description = "`wager_accepted`; `id_reused`: the id is a posting's", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 422, description = "Malformed", body = ProblemBody, content_type = "application/problem+json"),

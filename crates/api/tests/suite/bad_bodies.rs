@@ -124,7 +124,7 @@ async fn every_field_at_fault_is_named_in_one_answer() {
 #[tokio::test]
 async fn what_is_not_offered_yet_is_refused_by_name() {
     let with = |more: &str| format!("{more},\"account\"");
-    check("\"account\"", &with(r#""durability":"geo""#), "durability_unsupported", &["durability"]).await;
+    check("\"account\"", &with(r#""durability":"far""#), "malformed", &["durability"]).await;
     check("\"account\"", &with(r#""each_way":true"#), "unsupported", &["each_way"]).await;
     check("\"account\"", &with(r#""system":{"sizes":[2],"bankers":[]}"#), "unsupported", &["system"]).await;
     let leg = r#"{"market":"m:1","outcome":"7","odds":"7.4"}"#;

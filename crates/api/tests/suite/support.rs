@@ -169,5 +169,6 @@ pub(crate) fn record(decision: Decision) -> WagerRecord {
         paid: Amount::default(),
         settled_version: 0,
         settled_at: Hlc::default(),
+        prepared: None,
     }
 }

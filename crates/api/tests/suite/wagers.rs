@@ -216,3 +216,71 @@ async fn abandoning_and_cancelling_ask_for_the_same_and_only_an_operator_gives_a
     let got = cancel.post(&format!("/v1/wagers/{ID}/cancel"), "{}").await;
     got.problem(422, "malformed");
 }
+
+fn prepared() -> Arc<model::WagerRecord> {
+    Arc::new(model::WagerRecord { prepared: Some(true), ..record(Decision::Accepted) })
+}
+
+#[tokio::test]
+async fn a_geo_wager_is_202_until_it_counts_and_says_where_to_follow_it() {
+    for replayed in [false, true] {
+        let answer = Answer::Placed(vec![WagerAnswer::AwaitingAck { record: prepared(), replayed }]);
+        let desk = desk(move |_| answer.clone());
+        let got = desk.post("/v1/wagers", &WAGER.replace("\"account\"", "\"durability\":\"geo\",\"account\"")).await;
+        assert_eq!((got.status.as_u16(), got.header("stakehold-replayed")), (202, None));
+        let body = got.json();
+        assert_eq!(
+            (&body["status"], &body["final"], &body["recorded"]),
+            (&json!("pending"), &json!(false), &json!(true))
+        );
+        assert_eq!((&body["why"], &body["resolves_by"]), (&json!("awaiting_ack"), &json!(null)));
+        assert_eq!(body["follow"], format!("/v1/wagers/{ID}"));
+        assert_eq!((&body["total_stake"], &body["problems"]), (&json!("10.00"), &json!([])));
+        let Request::Command(Command::Place(wagers)) = &desk.asked()[0].request else { panic!() };
+        assert_eq!(wagers[0].durability, model::Durability::Geo);
+    }
+}
+
+#[tokio::test]
+async fn a_geo_wager_that_counts_is_answered_like_any_other() {
+    for (replayed, status) in [(false, 201), (true, 200)] {
+        let answer = Answer::Placed(vec![WagerAnswer::Decided { record: prepared(), replayed }]);
+        let got = desk(move |_| answer.clone()).post("/v1/wagers", WAGER).await;
+        assert_eq!((got.status.as_u16(), got.header("stakehold-replayed")), (status, replayed.then_some("true")));
+        let body = got.json();
+        assert_eq!((&body["status"], &body["final"]), (&json!("accepted"), &json!(true)));
+        assert_eq!((body.get("why"), body.get("follow")), (None, None));
+    }
+}
+
+#[tokio::test]
+async fn get_of_a_pending_wager_says_why_and_tells_no_settlement() {
+    let mut settled = model::WagerRecord::clone(&prepared());
+    (settled.state, settled.settled_version) = (WagerState::Won, 1);
+    settled.paid = Amount::from_minor(1_615).unwrap();
+    let body = view(WagerView::AwaitingAck(Arc::new(settled.clone()))).await;
+    assert_eq!(
+        (&body["status"], &body["definitive"], &body["final"]),
+        (&json!("pending"), &json!(false), &json!(false))
+    );
+    assert_eq!((&body["why"], &body["follow"]), (&json!("awaiting_ack"), &json!(format!("/v1/wagers/{ID}"))));
+    assert_eq!((body.get("state"), body.get("paid")), (None, None));
+    assert_eq!(body["events"], json!([{"event": "prepared", "at": "2023-11-14T22:13:20.123Z", "entry": 9}]));
+    let body = view(WagerView::Known(Arc::new(settled))).await;
+    assert_eq!((&body["status"], &body["state"]), (&json!("accepted"), &json!("won")));
+}
+
+#[tokio::test]
+async fn a_pending_item_of_a_batch_is_202_by_itself() {
+    let desk = desk(|_| {
+        Answer::Placed(vec![
+            WagerAnswer::AwaitingAck { record: prepared(), replayed: false },
+            WagerAnswer::Decided { record: Arc::new(record(Decision::Accepted)), replayed: false },
+        ])
+    });
+    let body = desk.post("/v1/wagers/batch", &format!(r#"{{"items":[{WAGER},{WAGER}]}}"#)).await.json();
+    let items = body["items"].as_array().unwrap();
+    assert_eq!((&items[0]["http_status"], &items[1]["http_status"]), (&json!(202), &json!(201)));
+    assert_eq!((&items[0]["body"]["status"], &items[0]["body"]["why"]), (&json!("pending"), &json!("awaiting_ack")));
+    assert_eq!(items[1]["body"]["status"], "accepted");
+}

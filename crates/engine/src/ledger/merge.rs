@@ -86,6 +86,11 @@ impl Ledger {
                 }
                 Event::Home(id, head) => self.check_home(entry, id, head)?,
                 Event::Windows(exposures) => check_windows(exposures)?,
+                Event::Confirmed(upto) => {
+                    if *upto >= entry.seq {
+                        return refused(format!("entries up to {upto} are confirmed by entry {}", entry.seq));
+                    }
+                }
                 Event::Result(market, _, register) => {
                     if register.greatest_of(self.site) >= self.next_seq() && !self.read_only {
                         return refused(format!("a result of {market} has seen entries that this site never wrote"));
@@ -188,6 +193,7 @@ impl Ledger {
                 }
                 // A site's windows are read in its log when its rights are reclaimed.
                 Event::Grant(_) | Event::Windows(_) => {}
+                Event::Confirmed(upto) => self.confirmed.raise(entry.site, *upto),
                 Event::Fenced(fenced) => {
                     self.note_handed(tx, fenced.id, entry.site, entry.seq, Some(fenced.to));
                 }
@@ -221,7 +227,10 @@ fn check_wager<V: View>(
     if record.owner != site || record.entry != entry.seq {
         return refused(format!("wager {} is not decided by site {site} at index {}", record.id, entry.seq));
     }
-    let fresh = record.settled_version == 0 && record.paid.minor() == 0 && record.state == WagerState::Open;
+    let fresh = record.settled_version == 0
+        && record.paid.minor() == 0
+        && record.state == WagerState::Open
+        && (record.is_accepted() || record.prepared.is_none());
     let bounded = record.legs.iter().all(|l| l.odds.payout_floor(record.stake.minor()) <= AMOUNT_MINOR_MAX);
     if !fresh || !bounded || record.legs.is_empty() || Amount::from_minor(record.stake.minor()).is_err() {
         return refused(format!("wager {} is not a fresh decision", record.id));

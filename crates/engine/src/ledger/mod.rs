@@ -5,6 +5,7 @@ mod acks;
 mod adjust;
 mod deposit;
 mod escrow;
+mod geo;
 mod handed;
 mod homes;
 mod merge;
@@ -17,7 +18,7 @@ mod withdraw;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crdt::{Row, Site};
+use crdt::{Row, Site, Vector};
 use model::{AccountId, AccountView, Hash16, MarketKey, MintedId, ShareView};
 
 pub(crate) use adjust::Adjusting;
@@ -79,6 +80,11 @@ pub struct Ledger {
     pub ack_floor: u64,
     /// Everything beyond the floor, and the limits in force.
     pub window: Window,
+    /// Per site up to where its prepared wagers are confirmed. Of the own log it is the highest floor ever reached: what
+    /// a client heard because of it stays said when the floor falls.
+    pub confirmed: Vector,
+    /// Own entries with prepared wagers that are not confirmed yet.
+    pub prepared: BTreeSet<u64>,
     /// Wager ids that a site gave away or closed, by id and that site.
     pub handed: BTreeMap<(MintedId, Site), Handed>,
     pub(crate) planted: Planted,
@@ -100,6 +106,8 @@ impl Ledger {
             ack_quorum,
             ack_floor: 0,
             window: Window::default(),
+            confirmed: Vector::default(),
+            prepared: BTreeSet::new(),
             handed: BTreeMap::new(),
             planted: Planted::Nothing,
         }

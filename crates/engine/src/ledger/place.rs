@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crdt::Hlc;
 use model::{
-    AccountId, Amount, Currency, Decision, Hash16, LegTaken, MintedId, OddsPolicy, Problem, RejectCode, Text,
-    WagerRecord, WagerState,
+    AccountId, Amount, Currency, Decision, Durability, Hash16, LegTaken, MintedId, OddsPolicy, Problem, RejectCode,
+    Text, WagerRecord, WagerState,
 };
 
 use super::Ledger;
@@ -27,6 +27,7 @@ pub(crate) struct Admitted {
     pub(crate) legs: Vec<LegTaken>,
     pub(crate) policy: OddsPolicy,
     pub(crate) client_ref: Option<Text>,
+    pub(crate) durability: Durability,
     /// Why admission refuses it for good; empty if it does not.
     pub(crate) problems: Vec<Problem>,
 }
@@ -50,9 +51,11 @@ impl Ledger {
     pub(crate) fn place<V: View>(&mut self, tx: &mut Tx<'_, V>, at: Hlc, wager: Admitted, final_cut: bool) -> Judged {
         if !wager.problems.is_empty() {
             let problems = wager.problems.clone();
-            return Judged::Decided(self.record(tx, at, wager, Decision::Rejected(problems)));
+            return Judged::Decided(self.record(tx, at, wager, Decision::Rejected(problems), None));
         }
         let stake = wager.stake.minor();
+        let prepared = self.must_prepare(&wager);
+        let full = prepared && self.prepared_are_full();
         let me = self.site;
         let blind = if self.planted == Planted::GuardWithoutOverlay { spent_here(tx, &wager.account) } else { 0 };
         if let Some(known) = self.accounts.get_mut(&wager.account)
@@ -63,12 +66,21 @@ impl Ledger {
                 return Judged::Full;
             }
             if self.ack_quorum > 0 {
-                if stake > self.window.room(wager.currency, free, known.unacked, self.planted) {
+                let room = if prepared {
+                    super::window::replicated(free, known.unacked, self.planted)
+                } else {
+                    self.window.room(wager.currency, free, known.unacked, self.planted)
+                };
+                if stake > room || full {
                     return Judged::Window;
                 }
-                known.unacked.debit = known.unacked.debit.saturating_add(stake);
                 let index = self.logs.get(&self.site).map_or(0, |h| h.index) + 1;
-                self.window.push(index, &wager.account, wager.currency, Unacked { debit: stake, credit: 0 });
+                if prepared {
+                    self.prepared.insert(index);
+                } else {
+                    known.unacked.debit = known.unacked.debit.saturating_add(stake);
+                    self.window.push(index, &wager.account, wager.currency, Unacked { debit: stake, credit: 0 });
+                }
             }
             row.stk = row.stk.checked_add(stake).expect("stakes of one account fit 64 bits");
             assert!(row.free() + blind >= 0, "a stake was taken from rights that are not there");
@@ -77,14 +89,14 @@ impl Ledger {
             if known.note_stake(at) && away {
                 self.travellers.insert(wager.account.clone());
             }
-            return Judged::Decided(self.record(tx, at, wager, Decision::Accepted));
+            return Judged::Decided(self.record(tx, at, wager, Decision::Accepted, prepared.then_some(true)));
         }
         let free = self.free_here(&wager.account);
         let certain = final_cut || self.nothing_elsewhere(&wager.account);
         // Credits that no other region knows of are money too: nothing is final because of a window.
         if certain && free.saturating_add(self.elsewhere(&wager.account)) < stake {
             let problems = vec![Problem { leg: None, code: RejectCode::InsufficientFunds, odds: None }];
-            return Judged::Decided(self.record(tx, at, wager, Decision::Rejected(problems)));
+            return Judged::Decided(self.record(tx, at, wager, Decision::Rejected(problems), None));
         }
         Judged::Short { missing: stake - free }
     }
@@ -95,7 +107,14 @@ impl Ledger {
         home == Some(self.site) && self.elsewhere(account) == 0
     }
 
-    fn record<V: View>(&self, tx: &mut Tx<'_, V>, at: Hlc, wager: Admitted, decision: Decision) -> Arc<WagerRecord> {
+    fn record<V: View>(
+        &self,
+        tx: &mut Tx<'_, V>,
+        at: Hlc,
+        wager: Admitted,
+        decision: Decision,
+        prepared: Option<bool>,
+    ) -> Arc<WagerRecord> {
         let record = Arc::new(WagerRecord {
             id: wager.id,
             account: wager.account,
@@ -113,6 +132,7 @@ impl Ledger {
             paid: Amount::default(),
             settled_version: 0,
             settled_at: Hlc::default(),
+            prepared,
         });
         tx.put(Write::Wager(Arc::clone(&record)));
         tx.put(Write::AccountWager(record.account.clone(), record.id));

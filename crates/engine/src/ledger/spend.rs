@@ -8,7 +8,6 @@ use model::{AccountId, MintedId};
 use super::window::{Announced, Exposure, Unacked};
 use super::{Account, Ledger};
 use crate::log::{Entry, Event};
-use crate::planted::Planted;
 use crate::port::View;
 use crate::tx::Tx;
 
@@ -39,8 +38,7 @@ impl Ledger {
     /// What may be granted of an account now: free rights less credits that no other region knows of (S1 and S3).
     pub(crate) fn grantable(&self, account: &AccountId) -> u64 {
         let Some(known) = self.accounts.get(account) else { return 0 };
-        let credit = if self.planted == Planted::DropS3 { 0 } else { known.unacked.credit };
-        known.free_at(self.site).saturating_sub(credit)
+        super::window::replicated(known.free_at(self.site), known.unacked, self.planted)
     }
 
     /// Notes an own credit of the entry being built: it may be spent once other regions know of it.
@@ -110,10 +108,15 @@ impl Ledger {
     }
 
     /// Notes again what an own entry above the floor debited and credited. A second settlement whose predecessor lies
-    /// below the floor counts whole: more than it was, so never too much is spent before its ack.
+    /// below the floor counts whole: more than it was, so never too much is spent before its ack. A prepared wager is no
+    /// debit of the window; it waits to be confirmed.
     pub(crate) fn note_again<V: View>(&mut self, tx: &Tx<'_, V>, entry: &Entry, paid: &mut Paid) {
         for event in &entry.events {
             let (account, sums) = match event {
+                Event::Wager(record) if record.0.is_prepared() => {
+                    self.prepare_again(entry.seq);
+                    continue;
+                }
                 Event::Wager(record) if record.0.is_accepted() => {
                     (record.0.account.clone(), Unacked { debit: record.0.stake.minor(), credit: 0 })
                 }
@@ -134,7 +137,9 @@ impl Ledger {
                 }
                 _ => continue,
             };
-            self.note(entry.seq, &account, sums);
+            if entry.seq > self.ack_floor {
+                self.note(entry.seq, &account, sums);
+            }
         }
     }
 }

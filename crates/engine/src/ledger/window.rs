@@ -156,9 +156,16 @@ impl Window {
         let limits = self.in_force.get(&currency).copied().unwrap_or(Limits::NONE);
         let region = self.debits.get(&currency).copied().unwrap_or(0);
         let bound = |dropped: Planted, left: u64| if planted == dropped { u64::MAX } else { left };
-        free.min(bound(Planted::DropS2, limits.per_account.saturating_sub(unacked.debit)))
-            .min(bound(Planted::DropS3, free.saturating_sub(unacked.credit)))
+        replicated(free, unacked, planted)
+            .min(bound(Planted::DropS2, limits.per_account.saturating_sub(unacked.debit)))
             .min(bound(Planted::DropS4, limits.per_region.saturating_sub(region)))
+    }
+
+    /// Whether a stake is above a window as such: it could never be taken within it, however much is acknowledged.
+    pub(super) fn is_beyond(&self, currency: Currency, stake: u64, planted: Planted) -> bool {
+        let limits = self.in_force.get(&currency).copied().unwrap_or(Limits::NONE);
+        (stake > limits.per_account && planted != Planted::DropS2)
+            || (stake > limits.per_region && planted != Planted::DropS4)
     }
 
     /// What S2 and S4 each leave on their own, minor units; `None` where a window is not limited.
@@ -220,6 +227,11 @@ impl Window {
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.merged.is_empty()
     }
+}
+
+/// What S1 and S3 leave of `free`, minor units: all that a debit exempt from the windows may take.
+pub(super) fn replicated(free: u64, unacked: Unacked, planted: Planted) -> u64 {
+    if planted == Planted::DropS3 { free } else { free.saturating_sub(unacked.credit) }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Region {
     /// Makes sure that an id is not placed, if that is this site's to say; `Engine::close_wager`.
     fn close(&mut self, id: MintedId) -> Option<Told> {
         if let Some(record) = self.disk.wager(id) {
-            return Some(if record.is_accepted() { Told::Accepted } else { Told::Rejected });
+            return self.final_word(&record);
         }
         match self.ledger.standing(id) {
             Standing::Away(_) => None,
@@ -122,7 +122,7 @@ impl Region {
     /// Stakes of accepted wagers beyond the floor, counted from the records, minor units.
     pub(super) fn unacked_stakes(&self) -> u64 {
         let own = self.disk.wagers.values().filter(|x| x.owner == self.site() && x.is_accepted());
-        own.filter(|x| x.entry > self.ledger.ack_floor).map(|x| x.stake.minor()).sum()
+        own.filter(|x| x.entry > self.ledger.ack_floor && !x.is_prepared()).map(|x| x.stake.minor()).sum()
     }
 
     /// P5: stakes beyond the floor stay within the window, and nothing is spent, granted or set aside but what others
@@ -162,7 +162,7 @@ impl World {
             Action::Retry(n) => {
                 let (wager, site) = bounds.retries.get(n).copied().expect("offered from the bounds");
                 let (_, stake) = bounds.wagers.get(wager).copied().expect("bounds name wagers that exist");
-                let answer = self.change(site).place(bounds.wager_id(wager), stake);
+                let answer = self.change(site).place(bounds.wager_id(wager), stake, bounds.geo.contains(&wager));
                 self.tell(wager, answer);
             }
             Action::AskId(n) => {

@@ -7,7 +7,7 @@ use crdt::Row;
 use stateright::Property;
 
 use super::region::{Region, account};
-use super::{Bounds, World, scenes};
+use super::{Bounds, Told, World, scenes};
 use crate::log::{hash16, sum16};
 use crate::port::LogHead;
 
@@ -63,6 +63,17 @@ pub(super) fn properties(sometimes: &[&str]) -> Vec<Property<Bounds>> {
                 others.map(|r| r.ledger.head(writer.site()).index).max().unwrap_or(0) >= writer.ledger.ack_floor
             })
         }),
+        Property::always("confirmed bets are durable elsewhere", |bounds: &Bounds, w: &World| {
+            prepared(bounds, w).filter(|(told, ..)| *told == Some(Told::Accepted)).all(|(_, owner, entry)| {
+                let others = w.regions.iter().filter(|r| r.site() != owner.site());
+                others.map(|r| r.ledger.head(owner.site()).index).max().unwrap_or(0) >= entry
+            })
+        }),
+        Property::always("nobody confirms more than the owner", |_, w: &World| {
+            pairs(w).all(|(owner, reader)| {
+                reader.ledger.confirmed.get(owner.site()) <= owner.ledger.confirmed.get(owner.site())
+            })
+        }),
         Property::always("one grant a request", |_, w: &World| unbroken(w, "one grant a request")),
         Property::always("no panic", |_, w: &World| unbroken(w, "no panic")),
     ];
@@ -77,6 +88,19 @@ fn unbroken(world: &World, law: &str) -> bool {
 pub(super) fn pairs(world: &World) -> impl Iterator<Item = (&Region, &Region)> {
     let all = world.regions.iter();
     all.flat_map(|a| world.regions.iter().filter(move |b| b.site() != a.site()).map(move |b| (&**a, &**b)))
+}
+
+/// Prepared wagers on their owners' disks: what clients have been told for good, the owner, and the entry.
+pub(super) fn prepared<'w>(
+    bounds: &'w Bounds,
+    world: &'w World,
+) -> impl Iterator<Item = (Option<Told>, &'w Region, u64)> {
+    let told = bounds.wagers.iter().zip(&world.told).enumerate();
+    told.filter_map(|(n, ((origin, _), told))| {
+        let owner = world.regions.get(*origin)?;
+        let record = owner.disk.wagers.get(&bounds.wager_id(n)).filter(|r| r.is_prepared())?;
+        Some((*told, &**owner, record.entry))
+    })
 }
 
 pub(super) fn sent(row: &Row, to: &Region) -> u64 {

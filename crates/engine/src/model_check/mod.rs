@@ -39,6 +39,8 @@ struct Bounds {
     deposits: &'static [(usize, u64)],
     /// (origin, stake); odds are 2.
     wagers: &'static [(usize, u64)],
+    /// Which of the wagers are of level `geo`.
+    geo: &'static [usize],
     /// (asker, giver, need, want).
     asks: &'static [(usize, usize, u64, u64)],
     /// (wager, site): where a wager is tried again, away from its origin; as often as one likes.
@@ -172,7 +174,7 @@ impl World {
             Action::Place(n) => {
                 let (origin, stake) = bounds.wagers.get(n).copied().expect("offered from the bounds");
                 let id = bounds.wager_id(n);
-                let answer = self.change(origin).place(id, stake);
+                let answer = self.change(origin).place(id, stake, bounds.geo.contains(&n));
                 self.tell(n, answer);
             }
             Action::Ask(n) => {

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use crdt::{Dot, FeedSlot, Hlc, Row, Site};
 use model::{
-    AccountId, Amount, Currency, Hash16, LegTaken, MarketKey, MintedId, Odds, OddsPolicy, OutcomeKey, OutcomeResult,
-    ProducerId, ResultScope, Text, WagerRecord,
+    AccountId, Amount, Currency, Durability, Hash16, LegTaken, MarketKey, MintedId, Odds, OddsPolicy, OutcomeKey,
+    OutcomeResult, ProducerId, ResultScope, Text, WagerRecord,
 };
 
 use super::disk::Disk;
@@ -128,12 +128,11 @@ impl Region {
     }
 
     /// Looks a wager up, decides it if it is new and may be decided here, and returns the final answer, if there is one.
-    pub(super) fn place(&mut self, id: MintedId, stake: u64) -> Option<Told> {
-        let told = |record: &WagerRecord| if record.is_accepted() { Told::Accepted } else { Told::Rejected };
+    pub(super) fn place(&mut self, id: MintedId, stake: u64, geo: bool) -> Option<Told> {
         if let Some(record) = self.disk.wager(id)
             && self.ledger.planted != Planted::NotSticky
         {
-            return Some(told(&record));
+            return self.final_word(&record);
         }
         match self.standing(id) {
             Standing::Mine => {}
@@ -151,12 +150,20 @@ impl Region {
             legs: vec![leg],
             policy: OddsPolicy::None,
             client_ref: None,
+            durability: if geo { Durability::Geo } else { Durability::Local },
             problems: Vec::new(),
         };
         match self.step(|ledger, tx| ledger.place(tx, AT, wager, false)) {
-            Judged::Decided(record) => Some(told(&record)),
+            Judged::Decided(record) => self.final_word(&record),
             Judged::Full | Judged::Window | Judged::Short { .. } => None,
         }
+    }
+
+    /// What a client hears of a decided wager as final; nothing while it is pending.
+    pub(super) fn final_word(&self, record: &WagerRecord) -> Option<Told> {
+        let counts = self.ledger.is_confirmed(record) || self.ledger.planted == Planted::GeoEarly;
+        let told = if record.is_accepted() { Told::Accepted } else { Told::Rejected };
+        counts.then_some(told)
     }
 
     /// Answers a request for rights as the engine does: amount and index of the own log.
@@ -209,6 +216,7 @@ impl Region {
             for (account, credit) in ledger.release() {
                 ledger.push_home(tx, &account, credit);
             }
+            ledger.confirm(tx);
         });
     }
 

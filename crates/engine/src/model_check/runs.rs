@@ -3,10 +3,11 @@
 
 use std::io::Write as _;
 
-use model::OutcomeResult;
+use model::limits::PREPARED_ENTRIES_MAX;
+use model::{MintedId, OutcomeResult};
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
-use super::Bounds;
+use super::{Bounds, Told};
 use crate::planted::Planted;
 
 const THREADS: usize = 2;
@@ -16,6 +17,7 @@ pub(super) const BORROW: Bounds = Bounds {
     name: "borrow",
     deposits: &[(0, 2), (2, 1)],
     wagers: &[(1, 1), (0, 2)],
+    geo: &[],
     asks: &[(1, 0, 1, 1), (2, 0, 1, 2)],
     retries: &[],
     closes: &[],
@@ -41,6 +43,7 @@ const SETTLE: Bounds = Bounds {
     name: "settle",
     deposits: &[(0, 1)],
     wagers: &[(1, 1)],
+    geo: &[],
     asks: &[(1, 0, 1, 1), (1, 0, 2, 2)],
     retries: &[],
     closes: &[],
@@ -58,6 +61,18 @@ const SETTLE: Bounds = Bounds {
         "debt repaid",
         "a settlement corrected",
     ],
+};
+
+/// A wager of level `geo` at home, one of borrowed rights away from home, and one that is local.
+const GEO: Bounds = Bounds {
+    name: "geo",
+    deposits: &[(0, 3)],
+    wagers: &[(0, 1), (1, 1), (0, 1)],
+    geo: &[0, 1],
+    asks: &[(1, 0, 1, 1)],
+    log_max: 5,
+    sometimes: &["a prepared bet pending", "a prepared bet confirmed", "a confirmation known elsewhere"],
+    ..BORROW
 };
 
 /// Runs a configuration to its end; prints and returns (total, unique) states.
@@ -103,6 +118,34 @@ fn borrowing_holds_in_every_order() {
 fn settlement_away_from_home_holds_in_every_order() {
     let (_, unique) = explore(SETTLE);
     assert!(unique > 1_000, "only {unique} states: the bounds show nothing");
+}
+
+#[test]
+fn prepared_bets_hold_in_every_order() {
+    let (_, unique) = explore(GEO);
+    assert!(unique > 1_000, "only {unique} states: the bounds show nothing");
+}
+
+/// Not of the model: the named limit of what may wait.
+#[test]
+fn beyond_the_limit_of_prepared_entries_only_local_wagers_are_taken() {
+    let mut region = super::region::Region::new(1, &GEO);
+    region.open_account();
+    region.deposit(0, 3);
+    region.ack(crdt::Site::new(2, 1), 2);
+    region.ledger.prepared = (1_000..1_000 + PREPARED_ENTRIES_MAX as u64).collect();
+    let mut place = |n, geo| (region.place(GEO.wager_id(n), 1, geo), region.disk.wagers.len());
+    assert_eq!(place(0, true), (None, 0), "undecided, nothing recorded");
+    assert_eq!(place(2, false), (Some(Told::Accepted), 1));
+    region.ledger.prepared.pop_last();
+    let pending = MintedId::mint(1, 1, 1, 9);
+    assert_eq!((region.place(pending, 1, true), region.disk.wagers.len()), (None, 2), "pending");
+}
+
+#[test]
+fn a_prepared_bet_answered_before_its_ack_has_a_counterexample() {
+    let planted = Planted::GeoEarly;
+    caught(&Bounds { planted, sometimes: &[], ..GEO }, "confirmed bets are durable elsewhere");
 }
 
 #[test]

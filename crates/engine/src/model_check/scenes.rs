@@ -5,7 +5,7 @@ use crdt::Site;
 use model::WagerRecord;
 use stateright::Property;
 
-use super::laws::{pairs, received, sent};
+use super::laws::{pairs, prepared, received, sent};
 use super::region::{Region, account};
 use super::{Bounds, Told, World};
 use crate::port::View as _;
@@ -27,6 +27,17 @@ pub(super) fn reachable() -> Vec<Property<Bounds>> {
         Property::sometimes("debt repaid", |_, w: &World| w.regions.iter().any(|r| r.row().dpd > 0)),
         Property::sometimes("a settlement corrected", |_, w: &World| {
             w.regions.iter().any(|r| r.disk.wagers.values().any(|x| x.settled_version > 1))
+        }),
+        Property::sometimes("a prepared bet pending", |bounds: &Bounds, w: &World| {
+            prepared(bounds, w).any(|(told, ..)| told.is_none())
+        }),
+        Property::sometimes("a prepared bet confirmed", |bounds: &Bounds, w: &World| {
+            prepared(bounds, w).any(|(told, ..)| told == Some(Told::Accepted))
+        }),
+        Property::sometimes("a confirmation known elsewhere", |bounds: &Bounds, w: &World| {
+            prepared(bounds, w).any(|(_, owner, entry)| {
+                pairs(w).any(|(o, r)| o.site() == owner.site() && r.ledger.confirmed.get(owner.site()) >= entry)
+            })
         }),
         Property::sometimes("a wager rejected for good", |_, w: &World| w.told.contains(&Some(Told::Rejected))),
         Property::sometimes("all regions level", |_, w: &World| {

@@ -14,9 +14,10 @@ use engine::port::View;
 use engine::wire::{Entries, PeerMessage};
 use feeds::betfair::{StreamMessage, parse_line};
 use model::{
-    AccountId, AccountView, Answer, Command, Currency, Definition, EventKey, Leg, MarketDraft, MarketKey, MarketStatus,
-    MintedId, Odds, OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, OutcomeResult, ProducerId, Query,
-    RejectCode, ResultScope, ResultWrite, StatusAct, Text, Token, WagerAnswer, WagerRecord, WagerRequest, WagerView,
+    AccountId, AccountView, Answer, Command, Currency, Definition, Durability, EventKey, Leg, MarketDraft, MarketKey,
+    MarketStatus, MintedId, Odds, OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, OutcomeResult, ProducerId,
+    Query, RejectCode, ResultScope, ResultWrite, StatusAct, Text, Token, WagerAnswer, WagerRecord, WagerRequest,
+    WagerView,
 };
 use rust_decimal::Decimal;
 
@@ -311,6 +312,7 @@ impl Cluster {
             legs,
             policy: OddsPolicy::Any,
             client_ref: None,
+            durability: Durability::Local,
         }
     }
 
@@ -482,7 +484,7 @@ pub(crate) fn one(answer: Answer) -> WagerAnswer {
 pub(crate) fn accepted(answer: &WagerAnswer) -> Option<bool> {
     match answer {
         WagerAnswer::Decided { record, .. } => Some(record.is_accepted()),
-        WagerAnswer::Refused(_) => None,
+        WagerAnswer::AwaitingAck { .. } | WagerAnswer::Refused(_) => None,
     }
 }
 
@@ -493,7 +495,7 @@ pub(crate) fn reason(answer: &WagerAnswer) -> Option<RejectCode> {
             model::Decision::Rejected(problems) => problems.first().map(|p| p.code),
             model::Decision::Accepted => None,
         },
-        WagerAnswer::Refused(_) => None,
+        WagerAnswer::AwaitingAck { .. } | WagerAnswer::Refused(_) => None,
     }
 }
 

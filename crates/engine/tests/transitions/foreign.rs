@@ -69,6 +69,7 @@ fn record(c: &Cluster, n: u64) -> WagerRecord {
         paid: Amount::default(),
         settled_version: 0,
         settled_at: Hlc::default(),
+        prepared: None,
     }
 }
 

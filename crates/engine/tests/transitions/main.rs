@@ -7,6 +7,7 @@ mod cluster;
 mod fence;
 mod foreign;
 mod forged;
+mod geo;
 mod homes;
 mod identity;
 mod money;

@@ -65,7 +65,8 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
     same_odds(world)?;
     same_money(world, &exempt)?;
     closed(world, &exempt)?;
-    settled(world, &exempt)
+    settled(world, &exempt)?;
+    super::geo::confirmed(world)
 }
 
 /// Whether a site's stream stands still at any region that it does not belong to.

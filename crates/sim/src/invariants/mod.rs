@@ -5,6 +5,7 @@ pub(crate) mod conservation;
 pub(crate) mod contained;
 pub(crate) mod convergence;
 pub(crate) mod durable_ack;
+pub(crate) mod geo;
 pub(crate) mod no_overdraft;
 pub(crate) mod one_acceptance;
 pub(crate) mod one_posting;
@@ -13,7 +14,7 @@ pub(crate) mod sticky_answer;
 pub(crate) mod suspension_wins;
 pub(crate) mod window;
 
-use model::{Posting, WagerRecord};
+use model::{Answer, Posting, WagerRecord};
 
 use crate::report::Breach;
 use crate::stops::Held;
@@ -42,6 +43,11 @@ pub(crate) fn deep(world: &World) -> Result<(), Breach> {
     named("window", window::memory(world))?;
     named("contained", contained::check(world))?;
     named("convergence", convergence::prefixes(world))
+}
+
+/// A client was shown wagers.
+pub(crate) fn wagers_shown(world: &World, answer: &Answer) -> Result<(), Breach> {
+    named("durable_ack", geo::shown(world, answer))
 }
 
 /// A client was shown a withdrawal.

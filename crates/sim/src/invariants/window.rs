@@ -1,6 +1,7 @@
 //! window: after every debit of a site, its stakes beyond the ack floor stay within the exposure windows, of the account
 //! (S2) and of the region (S4), and nothing is spent or granted of credits beyond the floor (S3): ESCROW.md 2.4,
 //! `D(L) - D(a) <= E` and `D(L) <= C(a) + G`. Read from the true rows; the floor is the one stored with the batch.
+//! Prepared stakes are exempt from S2 and S4 (nobody hears of them before others know) and not from S3.
 
 use std::collections::BTreeMap;
 
@@ -18,9 +19,11 @@ pub(crate) fn at(world: &World, region: u16) -> Result<(), String> {
         let base = newest(rows, floor).cloned().unwrap_or_default();
         for (index, row) in rows.range(looked + 1..) {
             let before = newest(rows, index - 1).cloned().unwrap_or_default();
+            let prepared = |after: u64| world.ghost.prepared_since(node.site, account, after, *index);
             let staked = row.stk > before.stk;
-            let exposed = row.stk.saturating_sub(base.stk);
-            if staked && exposed > limit(world.options.exposure_per_account) {
+            let local = row.stk.saturating_sub(before.stk) > prepared(index - 1);
+            let exposed = row.stk.saturating_sub(base.stk).saturating_sub(prepared(floor));
+            if local && exposed > limit(world.options.exposure_per_account) {
                 return Err(format!("{account} at {region}: stakes of {exposed} at {index} beyond the floor {floor}"));
             }
             let (spent, covered) = (debits(row), credits(&base) + total(&row.recv));
@@ -44,7 +47,8 @@ pub(crate) fn memory(world: &World) -> Result<(), String> {
             let base = newest(rows, ledger.ack_floor).cloned().unwrap_or_default();
             let last = newest(rows, u64::MAX).cloned().unwrap_or_default();
             let credit = credits(&last) - credits(&base);
-            if unacked.debit != last.stk - base.stk || i128::from(unacked.credit) < credit {
+            let prepared = world.ghost.prepared_since(node.site, account, ledger.ack_floor, u64::MAX);
+            if unacked.debit != last.stk - base.stk - prepared || i128::from(unacked.credit) < credit {
                 return Err(format!("{account} at {}: {unacked:?} in memory, {credit} in the log", node.region));
             }
         }

@@ -205,6 +205,8 @@ impl World {
             handed: self.ghost.handed.len() as u64,
             passed_on,
             resolved: self.ghost.resolved_count(),
+            prepared: self.ghost.wagers.values().filter(|w| w.is_prepared()).count() as u64,
+            pending: self.oracle.pending_said,
             settlements: self.ghost.wagers.values().map(|w| u64::from(w.settled_version)).sum(),
             deposits: self.ghost.postings.len() as u64,
             suspensions: self.stops.suspensions,
@@ -479,6 +481,7 @@ impl World {
         if let Answer::Withdrawal { posting, held, .. } = answer {
             invariants::withdrawal_shown(self, posting, *held)?;
         }
+        invariants::wagers_shown(self, answer)?;
         let call = self.oracle.heard(id, answer, token, &self.ghost, site)?;
         let short = short(answer);
         self.trace.note(self.now_ms, &format!("{region}: answers {id} {short}"));

@@ -54,6 +54,7 @@ pub(super) fn short(answer: &Answer) -> String {
                 WagerAnswer::Decided { record, replayed } => {
                     format!("{} {:?} replayed {replayed}", record.id, record.decision)
                 }
+                WagerAnswer::AwaitingAck { record, replayed } => format!("{} prepared replayed {replayed}", record.id),
                 WagerAnswer::Refused(refusal) => format!("{refusal:?}"),
             };
             answers.iter().map(one).collect::<Vec<_>>().join("; ")
