@@ -47,7 +47,7 @@ fn describe(why: &Refusal, config: &ApiConfig) -> (Problem, Retry) {
         Refusal::IdReused => (
             conflict(
                 "id_reused",
-                "this id was decided with another body; nothing of this body is recorded: take a new id for it",
+                "this id is known with another body; nothing of this body is recorded: take a new id for it",
             ),
             Retry::NewId,
         ),

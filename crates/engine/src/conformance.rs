@@ -18,7 +18,7 @@ use model::{
 
 use crate::ledger::{Announced, Exposure};
 use crate::odds::{RegisterKey, RegisterValue};
-use crate::port::{AccountHead, Durable, Handed, LogHead, Meta, SettleCursor, View, Write};
+use crate::port::{AccountHead, Durable, Handed, LogHead, Meta, SettleCursor, Ticket, View, Write};
 
 /// Runs the suite. `open` opens the same state every time, after the store opened before has been dropped; at the
 /// first call that state is empty. Bounded: about 150 small batches and 20 reopenings.
@@ -31,6 +31,7 @@ pub fn run<S: Durable>(open: impl FnMut() -> S) {
     a_wager_is_replaced_by_its_id(&mut bench);
     a_settle_mark_is_removed_by_none(&mut bench);
     a_hand_over_is_removed_by_none(&mut bench);
+    a_ticket_is_replaced_and_removed_by_none(&mut bench);
     a_log_range_has_no_hole_and_bounds(&mut bench);
     an_index_keeps_to_its_name_its_order_and_its_limit(&mut bench);
     results_are_those_of_one_market(&mut bench);
@@ -65,6 +66,7 @@ pub fn one_of_each() -> Vec<Write> {
         Write::Log(site, 3, Bytes::from_static(b"an entry's bytes")),
         Write::LogHead(site, head),
         Write::Account(account.clone(), AccountHead { currency: gbp(), home: site, tenure: None, hearsay: None }),
+        Write::Ticket(id, Some(ticket(&account))),
         Write::Row(account.clone(), site, row),
         Write::Wager(Arc::new(wager(id, 250))),
         Write::AccountWager(account.clone(), id),
@@ -162,6 +164,21 @@ fn a_hand_over_is_removed_by_none<S: Durable, F: FnMut() -> S>(bench: &mut Bench
     bench.check("what each site did with an id is kept by itself");
     bench.commit(&[Write::Handed(id, one, None)]);
     bench.check("one site's hand-over is removed");
+}
+
+fn a_ticket_is_replaced_and_removed_by_none<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S, F>) {
+    let (gone, kept, account) = (id(77, 4), id(77, 5), account("ticket@eu-west"));
+    let first = Ticket { reason: None, ended_ms: None, ..ticket(&account) };
+    bench.commit(&[Write::Ticket(gone, Some(first.clone())), Write::Ticket(kept, Some(first))]);
+    bench.check("tickets are kept by their ids");
+    bench.commit(&[Write::Ticket(kept, Some(ticket(&account))), Write::Ticket(gone, None)]);
+    bench.check("one ticket is replaced, the other removed");
+}
+
+fn ticket(account: &AccountId) -> Ticket {
+    let (opened_ms, ended_ms) = (1_700_000_000_000, Some(1_700_000_060_000));
+    let reason = Some(Text::new("a wrong price"));
+    Ticket { account: account.clone(), body: Hash16([4; 16]), opened_ms, reason, ended_ms }
 }
 
 fn a_log_range_has_no_hole_and_bounds<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S, F>) {
@@ -289,6 +306,7 @@ enum BootKey {
     Granted(Site, AccountId),
     Meta,
     Handed(MintedId, Site),
+    Ticket(MintedId),
 }
 
 /// All that a store was told, the plain way.
@@ -314,6 +332,7 @@ impl Told {
             Write::Result(market, scope, r) => drop(self.results.entry(market).or_default().insert(scope, r)),
             Write::Settle(market, None) => drop(self.boot.remove(&BootKey::Settle(market))),
             Write::Handed(id, site, None) => drop(self.boot.remove(&BootKey::Handed(id, site))),
+            Write::Ticket(id, None) => drop(self.boot.remove(&BootKey::Ticket(id))),
             _ => drop(self.boot.insert(boot_key(write).expect("a boot table's record"), write.clone())),
         }
     }
@@ -384,6 +403,7 @@ fn boot_key(write: &Write) -> Option<BootKey> {
         Write::Granted(site, account, _) => BootKey::Granted(*site, account.clone()),
         Write::Meta(_) => BootKey::Meta,
         Write::Handed(id, site, Some(_)) => BootKey::Handed(*id, *site),
+        Write::Ticket(id, Some(_)) => BootKey::Ticket(*id),
         _ => return None,
     })
 }

@@ -22,6 +22,7 @@ use crate::port::{LogHead, Meta, View, Write};
 use crate::replication::Link;
 use crate::resolving::Resolving;
 use crate::stats::Stats;
+use crate::tickets::Tickets;
 use crate::time::{Reading, Time};
 use crate::tx::Tx;
 use crate::withdrawing::Withdrawing;
@@ -43,6 +44,7 @@ pub struct Engine {
     pub(crate) placing: Placing,
     pub(crate) fencing: Fencing,
     pub(crate) confirming: Confirming,
+    pub(crate) tickets: Tickets,
     pub(crate) withdrawing: Withdrawing,
     pub(crate) resolving: Resolving,
     pub(crate) early: Early,
@@ -91,6 +93,7 @@ impl Engine {
             placing: Placing::default(),
             fencing: Fencing::default(),
             confirming: Confirming::default(),
+            tickets: Tickets::default(),
             withdrawing: Withdrawing::default(),
             resolving: Resolving::default(),
             early: Early::default(),
@@ -132,6 +135,11 @@ impl Engine {
                 self.acquire_last = meta.acquires;
                 self.ledger.restore_confirmed(&meta);
                 self.meta = meta;
+            }
+            Write::Ticket(id, ticket) => {
+                if let Some(ticket) = ticket {
+                    self.tickets.restore(id, ticket);
+                }
             }
             other => self.ledger.restore(other),
         }
@@ -359,6 +367,7 @@ impl Engine {
             .chain(self.parked.deadline_ms())
             .chain(self.placing.deadline_ms())
             .chain(self.fencing.deadline_ms())
+            .chain(self.tickets.deadline_ms())
             .chain(self.withdrawing.deadline_ms())
             .chain(self.resolving.deadline_ms())
             .chain(self.silence_due_ms())

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::Site;
 use model::limits::{ASK_AGAIN_MS, PARKED_MAX, WAGER_HORIZON_MS};
-use model::{Answer, MintedId, Refusal, Text, WagerRequest, WagerView};
+use model::{AccountId, Amount, Answer, MintedId, Refusal, Text, WagerRequest, WagerView};
 
 use crate::admission::body_of;
 use crate::door::{Lane, RequestId};
@@ -40,11 +40,13 @@ struct Asking {
 
 /// Who waits for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Waiter {
+pub(crate) enum Waiter {
     /// An item of a place command.
     Item(RequestId, usize),
     /// A read, an abandon or a cancel.
     Request(RequestId),
+    /// The ticket of the id.
+    Ticket,
 }
 
 /// All questions under way.
@@ -64,6 +66,15 @@ impl Fencing {
             Some(_) => a.deadline_ms,
         };
         self.asking.values().map(due).min()
+    }
+
+    /// Items of place commands whose question nobody has answered.
+    pub(crate) fn unheard(&self) -> BTreeSet<(RequestId, usize)> {
+        let item = |a: &Asking| match a.waiter {
+            Waiter::Item(id, index) if a.cut.is_none() => Some((id, index)),
+            _ => None,
+        };
+        self.asking.values().filter_map(item).collect()
     }
 }
 
@@ -100,12 +111,27 @@ impl Engine {
         let want = if gave || self.planted == Planted::QueryWithoutFence {
             Want::Look
         } else {
-            Want::Place { body: body_of(item), account: item.account.clone() }
+            let (body, account) = (body_of(item), item.account.clone());
+            let missing = self.missing_for(item);
+            let want = missing.map(|missing| self.over_ask(&account, missing));
+            Want::Place { body, account, need: missing, want }
         };
         self.ask_region(tx, region, item.id, want, Waiter::Item(id, index), deadline_ms)
     }
 
-    fn ask_region<V: View>(
+    /// What an item's stake takes more than is free here; `None` if nothing, or if its account is unknown here.
+    fn missing_for(&self, item: &WagerRequest) -> Option<u64> {
+        let currency = self.ledger.account_head(&item.account)?.currency;
+        let stake = Amount::from_decimal(item.unit_stake, currency).ok()?;
+        stake.minor().checked_sub(self.ledger.free_here(&item.account)).filter(|missing| *missing > 0)
+    }
+
+    /// Only for planted bugs: an id is decided on another's word.
+    pub(crate) fn believe(&mut self, id: MintedId) {
+        self.fencing.believed.insert(id);
+    }
+
+    pub(crate) fn ask_region<V: View>(
         &mut self,
         tx: &mut Tx<'_, V>,
         region: u16,
@@ -168,13 +194,26 @@ impl Engine {
             Want::Place { .. } if from.region == id.region() || self.ledger.handed.contains_key(&(id, from)) => {
                 return WagerStanding::Absent;
             }
-            Want::Place { body, .. } => self.ledger.hand(tx, Fenced { id, to: from, body: *body }),
+            Want::Place { body, account, need, want } => {
+                self.ledger.hand(tx, Fenced { id, to: from, body: *body });
+                self.grant_along(tx, from, account, (need.unwrap_or(0), want.unwrap_or(0)));
+            }
             Want::Close { reason } => {
                 tx.by = if reason.is_some() { Cause::Operator } else { Cause::Client };
                 self.ledger.close(tx, Cancelled { id, reason: reason.clone() });
             }
         }
         WagerStanding::Written { site: self.site, entry }
+    }
+
+    /// Grants what an asker lacks in the entry that hands it the id: one round trip then brings both. Guards are those of
+    /// a request for rights; where they say no, the asker goes on and asks by itself.
+    fn grant_along<V: View>(&mut self, tx: &mut Tx<'_, V>, to: Site, account: &AccountId, asked: (u64, u64)) {
+        let home = self.ledger.account_head(account).map(|h| h.home);
+        let held = self.placing.waits_for(account) && home != Some(to);
+        if self.ledger.grant_along(tx, to, account, asked, held || self.ledger.owes(account)) > 0 {
+            self.stats.grants += 1;
+        }
     }
 
     /// An answer has come. What it says is written counts once our prefix holds that entry.
@@ -232,12 +271,12 @@ impl Engine {
         };
         match asking.waiter {
             Waiter::Item(id, index) => {
-                let told = if expired {
-                    Some(Refusal::IdExpired)
-                } else if posting {
-                    Some(Refusal::IdReused)
-                } else {
-                    None
+                let told = match state {
+                    _ if expired => Some(Refusal::IdExpired),
+                    _ if posting => Some(Refusal::IdReused),
+                    // The right has moved on to a region that cannot be heard.
+                    Some(WagerStanding::Moved { region }) if !self.is_reachable(region) => Some(self.away(region)),
+                    _ => None,
                 };
                 self.item_standing(tx, (id, index), told);
             }
@@ -246,6 +285,7 @@ impl Engine {
                 let told = absent.then_some(WagerView::NotPlaced { definitive: expired });
                 self.answer_standing(tx, id, asking.id, &asking.want, told);
             }
+            Waiter::Ticket => self.ticket_told(tx, asking.id, expired),
         }
     }
 
@@ -260,6 +300,7 @@ impl Engine {
         let here = self.view_wager(tx, id);
         let view = match (here, told) {
             (WagerView::Unknown { .. }, Some(told)) => told,
+            (WagerView::Ticket(_), Some(told @ WagerView::NotPlaced { definitive: true })) => told,
             (here, _) => here,
         };
         let accepted = matches!(&view, WagerView::Known(record) if record.is_accepted());
@@ -306,6 +347,7 @@ impl Engine {
                     Ok(()) => self.ledger.close(tx, Cancelled { id, reason }),
                 },
                 Standing::Away(region) => {
+                    self.cancel_ticket(tx, id, reason.as_ref());
                     let deadline_ms = tx.now.steady_ms.saturating_add(wait_ms);
                     let waiter = Waiter::Request(request);
                     if wait_ms > 0 && self.ask_region(tx, region, id, want.clone(), waiter, deadline_ms) {
@@ -326,8 +368,10 @@ impl Engine {
         for n in late {
             let Some(asking) = self.fencing.asking.remove(&n) else { continue };
             // Items are answered by the deadline of their own command.
-            if let Waiter::Request(request) = asking.waiter {
-                self.answer_standing(tx, request, asking.id, &asking.want, None);
+            match asking.waiter {
+                Waiter::Request(request) => self.answer_standing(tx, request, asking.id, &asking.want, None),
+                Waiter::Ticket => self.tickets.question_over(asking.id),
+                Waiter::Item(..) => {}
             }
         }
         let mut again = Vec::new();

@@ -40,6 +40,7 @@ mod requests;
 mod resolving;
 mod spend;
 pub mod stats;
+mod tickets;
 mod time;
 mod tx;
 pub mod wire;

@@ -185,7 +185,8 @@ pub struct Grant {
     /// How many, minor units.
     #[n(2)]
     pub amount: u64,
-    /// The requester's number; 0 for a push without request.
+    /// The requester's number; 0 for a push without request, and for rights that go with a wager id handed over by the
+    /// same entry.
     #[n(3)]
     pub request: u64,
 }

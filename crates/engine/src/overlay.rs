@@ -53,7 +53,8 @@ impl Overlay {
             | Write::Book(..)
             | Write::Granted(..)
             | Write::Meta(_)
-            | Write::Handed(..) => {}
+            | Write::Handed(..)
+            | Write::Ticket(..) => {}
         }
     }
 

@@ -122,7 +122,7 @@ impl Engine {
                         answers.push(None);
                         short.push(index);
                     } else {
-                        answers.push(Some(self.away_answer(region)));
+                        answers.push(Some(self.elsewhere_answer(tx, item, region, false)));
                     }
                 }
                 Look::Short { missing } => {
@@ -172,6 +172,9 @@ impl Engine {
         if tx.posting(item.id).is_some() {
             return Look::Answered(WagerAnswer::Refused(Refusal::IdReused));
         }
+        if let Some(answer) = self.ticket_answer(item) {
+            return Look::Answered(answer);
+        }
         match self.standing(item.id) {
             Standing::Mine => {}
             Standing::Away(region) => return Look::Elsewhere { region },
@@ -210,7 +213,12 @@ impl Engine {
         }
     }
 
-    fn away_answer(&mut self, region: u16) -> WagerAnswer {
+    /// Only for a planted bug: judges a wager that nobody waits for.
+    pub(crate) fn place_unasked<V: View>(&mut self, tx: &mut Tx<'_, V>, item: &WagerRequest) {
+        self.look(tx, item, false);
+    }
+
+    pub(crate) fn away_answer(&mut self, region: u16) -> WagerAnswer {
         self.stats.wagers_undecided += 1;
         WagerAnswer::Refused(self.away(region))
     }
@@ -228,7 +236,11 @@ impl Engine {
         tx.by = Cause::Client;
         let answer = match self.look(tx, &item, false) {
             Look::Answered(answer) => answer,
-            Look::Elsewhere { region } => told.map_or_else(|| self.away_answer(region), WagerAnswer::Refused),
+            Look::Elsewhere { region } => match told {
+                Some(Refusal::RegionUnreachable { .. }) => self.elsewhere_answer(tx, &item, region, true),
+                Some(told) => WagerAnswer::Refused(told),
+                None => self.elsewhere_answer(tx, &item, region, false),
+            },
             Look::Short { missing } if self.want(tx, &item.account, missing, (id, index)) => return,
             Look::Short { .. } => self.short_answer(&item),
             Look::Window if self.acks_come() => return self.await_window(&item.account, (id, index)),
@@ -301,17 +313,20 @@ impl Engine {
         home == self.site || self.placing.wanted.get(account).is_some_and(|w| w.refused.contains(&home.region))
     }
 
-    /// Over-asks by policy: four times what is missing, or a quarter of what is known elsewhere (ESCROW.md 2.6: asking
-    /// for the exact deficit is the worst policy).
     fn ask<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId, region: u16, missing: u64) {
-        let quarter = self.ledger.elsewhere(account) / 4;
-        let want = missing.saturating_mul(4).max(quarter);
+        let want = self.over_ask(account, missing);
         let n = self.next_acquire();
         let message = Acquire { n, account: account.clone(), need: missing, want, purpose: None };
         tx.send(region, Lane::Requests, &PeerMessage::Acquire(message.clone()));
         self.stats.acquires += 1;
         let wanted = self.placing.wanted.entry(account.clone()).or_default();
         wanted.asked = Some(Asked { region, message, sent_ms: tx.now.steady_ms, answered: None });
+    }
+
+    /// Over-asks by policy: four times what is missing, or a quarter of what is known elsewhere (ESCROW.md 2.6: asking
+    /// for the exact deficit is the worst policy).
+    pub(crate) fn over_ask(&self, account: &AccountId, missing: u64) -> u64 {
+        missing.saturating_mul(4).max(self.ledger.elsewhere(account) / 4)
     }
 
     /// A peer asks for rights.
@@ -420,7 +435,7 @@ impl Engine {
         tx.by = Cause::Client;
         let answer = match self.look(tx, &item, last_look && self.is_certain(account)) {
             Look::Answered(answer) => answer,
-            Look::Elsewhere { region } => self.away_answer(region),
+            Look::Elsewhere { region } => self.elsewhere_answer(tx, &item, region, false),
             Look::Short { .. } if last_look => self.short_answer(&item),
             Look::Short { missing } => return Some(missing),
             Look::Window if self.acks_come() => {
@@ -467,6 +482,7 @@ impl Engine {
         let late: Vec<RequestId> =
             self.placing.jobs.iter().filter(|(_, j)| now_ms >= j.deadline_ms).map(|(id, _)| *id).collect();
         let over = !late.is_empty();
+        let unheard = if over { self.fencing.unheard() } else { BTreeSet::new() };
         for id in late {
             let Some(job) = self.placing.jobs.get(&id).cloned() else { continue };
             for (index, item) in job.items.iter().enumerate() {
@@ -474,7 +490,9 @@ impl Engine {
                     // One more look: another call with this id may have been decided meanwhile.
                     let answer = match self.look(tx, item, false) {
                         Look::Answered(answer) => answer,
-                        Look::Elsewhere { region } => self.away_answer(region),
+                        Look::Elsewhere { region } => {
+                            self.elsewhere_answer(tx, item, region, unheard.contains(&(id, index)))
+                        }
                         Look::Short { .. } => self.short_answer(item),
                         Look::Window => self.window_answer(item),
                     };

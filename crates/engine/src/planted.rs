@@ -47,6 +47,8 @@ pub enum Planted {
     HeldEarly,
     /// A prepared wager counts as accepted before its entry is acknowledged.
     GeoEarly,
+    /// A ticket places the wager itself as soon as its owner is linked again.
+    TicketPlaces,
 }
 
 impl Planted {
@@ -72,5 +74,6 @@ impl Planted {
         Self::QueryWithoutFence,
         Self::HeldEarly,
         Self::GeoEarly,
+        Self::TicketPlaces,
     ];
 }

@@ -127,6 +127,9 @@ pub enum Write {
     Meta(Meta),
     /// A site gave an undecided wager id away or closed it, by its own log; `None` forgets it.
     Handed(MintedId, Site, Option<Handed>),
+    /// A wager id of a region that could not be heard when a client asked for it here; `None` forgets it. This region's
+    /// own note, in no log.
+    Ticket(MintedId, Option<Ticket>),
 }
 
 /// What a site did with an undecided wager id instead of deciding it. Final at that site.
@@ -138,6 +141,26 @@ pub struct Handed {
     /// The site that may decide from then on; `None`: nobody ever may, a tombstone.
     #[n(1)]
     pub to: Option<Site>,
+}
+
+/// What this region noted of a wager whose id it could not decide.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub struct Ticket {
+    /// Whose money.
+    #[n(0)]
+    pub account: AccountId,
+    /// Hash of the parsed body: another one is not answered by this ticket.
+    #[n(1)]
+    pub body: Hash16,
+    /// When it was written, Unix ms of this region's own time.
+    #[n(2)]
+    pub opened_ms: u64,
+    /// An operator has cancelled the id meanwhile, and why.
+    #[n(3)]
+    pub reason: Option<Text>,
+    /// When the owner said that the id has expired undecided, Unix ms of this region's own time; `None`: it stands.
+    #[n(4)]
+    pub ended_ms: Option<u64>,
 }
 
 /// How far the settlement of a market has come.
@@ -180,7 +203,7 @@ pub struct StoreError {
 /// A store: a [`View`] of what is durable, atomic batches, and the load at start.
 pub trait Durable: View {
     /// Shows every record of the tables an engine keeps in memory: `LogHead`, `Account`, `Row`, `Settle`, `Odds`,
-    /// `Book`, `Granted`, `Handed` and `Meta`. In any order; `Log`, wagers, postings, results and indexes stay on disk.
+    /// `Book`, `Granted`, `Handed`, `Ticket` and `Meta`. In any order; `Log`, wagers, postings, results and indexes stay on disk.
     fn load(&self, visit: &mut dyn FnMut(Write));
     /// Writes a batch as a whole and makes it durable. Later writes of the same key in a batch win.
     ///

@@ -55,7 +55,7 @@ impl Engine {
         }
         match self.standing(id) {
             Standing::Closed(..) => return WagerView::NotPlaced { definitive: true },
-            Standing::Away(owner) => return WagerView::Unknown { owner },
+            Standing::Away(owner) => return self.ticket_read(id).unwrap_or(WagerView::Unknown { owner }),
             Standing::Mine => {}
         }
         let definitive = self.time.owner_ms() > id.place_by_ms() && self.not_ready().is_none();

@@ -482,6 +482,7 @@ impl Engine {
         self.close_markets(&entry);
         // What was received must be in the log before it is spent by anything that waits.
         self.seal(tx);
+        self.tickets_heard(tx, &entry);
         for account in merged.accounts {
             self.retry(tx, &account);
             self.seal(tx);

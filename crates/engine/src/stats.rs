@@ -45,6 +45,10 @@ pub struct Stats {
     pub requests_passed_on: u64,
     /// Grants given.
     pub grants: u64,
+    /// Tickets written: wagers whose owner could not be heard.
+    pub tickets_opened: u64,
+    /// Tickets whose ids are decided or closed, or have expired by their owners' word.
+    pub tickets_resolved: u64,
     /// Homes asked to move here, because their player bets here.
     pub homes_asked: u64,
     /// Homes that this site has moved away.

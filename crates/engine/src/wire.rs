@@ -137,6 +137,12 @@ pub enum Want {
         /// Whose money.
         #[n(1)]
         account: AccountId,
+        /// What the stake takes more than is free at the asker, minor units; `None`: nothing, or not known there.
+        #[n(2)]
+        need: Option<u64>,
+        /// What would be good to have with it, minor units.
+        #[n(3)]
+        want: Option<u64>,
     },
     /// That nobody decides it any more.
     #[n(2)]

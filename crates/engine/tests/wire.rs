@@ -112,7 +112,8 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         quarantined: false,
     };
     let id = MintedId::mint(1_795_000_000_000, 1, 1, 42);
-    let want = Want::Place { body: Hash16([7; 16]), account: account() };
+    let want = Want::Place { body: Hash16([7; 16]), account: account(), need: None, want: None };
+    let short = Want::Place { body: Hash16([7; 16]), account: account(), need: Some(500), want: Some(2_000) };
     let state = WagerStanding::Written { site: HERE, entry: 8 };
     vec![
         ("hello", PeerMessage::Hello(hello)),
@@ -130,6 +131,7 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         ("resolved", PeerMessage::Resolved(resolved())),
         ("open_account", PeerMessage::OpenAccount { account: account(), currency: gbp() }),
         ("fence_or_fetch", PeerMessage::FenceOrFetch(FenceOrFetch { n: 4, id, want })),
+        ("fence_and_fetch_rights", PeerMessage::FenceOrFetch(FenceOrFetch { n: 4, id, want: short })),
         ("fetched", PeerMessage::Fetched(Fetched { n: 4, id, state })),
     ]
 }

@@ -29,7 +29,7 @@ pub use odds::{Odds, OddsDisplay, OddsError};
 pub use outcome::{
     AccountView, Answer, ClockView, DigestView, ExchangeRunnerView, ExchangeView, FeedReport, LineRefusal, LinkView,
     LogView, MarketView, OddsReport, OutcomeView, ProducerView, ReadyView, Refusal, RegionView, RegionsView,
-    ReplicationView, ShareView, WagerAnswer, WagerView,
+    ReplicationView, ShareView, TicketView, WagerAnswer, WagerView,
 };
 pub use posting::{Adjustment, AdjustmentKind, Posting, PostingAct, Withdrawal, WithdrawalState};
 pub use result::{OutcomeResult, ResultRegister, ResultScope, SettlementCall};

@@ -122,8 +122,20 @@ pub enum WagerAnswer {
         /// Whether it was recorded before this call.
         replayed: bool,
     },
+    /// Not decided: the region that may decide the id cannot be heard. Recorded here, with no money set aside.
+    Ticket(TicketView),
     /// Not decided.
     Refused(Refusal),
+}
+
+/// A wager id whose owner cannot be heard, as noted in the region that was asked. That region never places it; it asks
+/// the owner as soon as it can, and then knows the decision there was or that there never will be one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TicketView {
+    /// Number of the region that may decide it, as far as is known here.
+    pub owner: u16,
+    /// When it was noted, Unix ms.
+    pub opened_ms: u64,
 }
 
 /// What is known of a wager id here.
@@ -143,6 +155,8 @@ pub enum WagerView {
         /// Number of that region.
         owner: u16,
     },
+    /// Another region decides it, and this one has promised to find out as soon as it can.
+    Ticket(TicketView),
 }
 
 /// One region's share of an account.

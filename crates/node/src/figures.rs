@@ -103,6 +103,8 @@ fn export_engine(stats: Stats) {
             requests_relayed,
             requests_passed_on,
             grants,
+            tickets_opened,
+            tickets_resolved,
             homes_asked,
             homes_moved,
             windows_bound,

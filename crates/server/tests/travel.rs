@@ -75,16 +75,17 @@ async fn a_player_travels_and_a_link_is_cut() {
     place(home, &unanswered, &anna, 700, 2_000).await.expect(&[201]);
     say("eu-west is cut off; it takes 7.00 more, and the player never hears so");
     for client in [away, third] {
-        let again = place(client, &unanswered, &anna, 700, 300).await.expect(&[503]).json();
-        assert_eq!((&again["decided"], &again["recorded"]), (&json!(false), &json!(false)), "{again}");
+        let again = place(client, &unanswered, &anna, 700, 300).await.expect(&[202]).json();
+        assert_eq!((&again["status"], &again["why"]), (&json!("pending"), &json!("owner_unreachable")), "{again}");
         let view = status(client, &unanswered).await;
-        assert_eq!((&view["status"], &view["definitive"]), (&json!("unknown"), &json!(false)), "{view}");
+        assert_eq!((&view["status"], &view["definitive"]), (&json!("pending"), &json!(false)), "{view}");
     }
-    say("us-east and ap-south: the same bet tried again is undecided, its status unknown: no second bet");
+    say("us-east and ap-south: the same bet tried again is pending, written down there: no second bet");
 
-    // An id of eu-west that eu-west never sees, tried elsewhere while the link is cut and again after it.
+    // Two ids of eu-west that eu-west never sees: one is tried elsewhere while the link is cut, one only after it.
     let stranded = mint(home, "wager&place_by_ms=600000").await;
-    place(away, &stranded, &anna, 300, 300).await.expect(&[503]);
+    let late = mint(home, "wager&place_by_ms=600000").await;
+    place(away, &late, &anna, 300, 300).await.expect(&[202]);
 
     cluster.heal();
     let until = Instant::now() + Duration::from_secs(20);
@@ -99,6 +100,16 @@ async fn a_player_travels_and_a_link_is_cut() {
     assert!(answer.replayed, "{answer}");
     assert_eq!(answer.json()["region"], "eu-west", "{answer}");
     say("healed: the same bet tried again at us-east hears eu-west's acceptance");
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let (told, gone) = (status(third, &unanswered).await, status(away, &late).await);
+        if told["status"] == "accepted" && gone["status"] == "not_placed" && gone["definitive"] == true {
+            break;
+        }
+        assert!(Instant::now() < until, "pending bets do not resolve by themselves: {told} {gone}");
+        sleep(Duration::from_millis(50)).await;
+    }
+    say("nobody asked ap-south again: it knows the acceptance by itself; the bet that eu-west never saw is not placed");
 
     let began = Instant::now();
     let fetched = place(third, &stranded, &anna, 300, 5_000).await.expect(&[201]);

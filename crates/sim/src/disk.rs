@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crdt::{Row, Site};
 use engine::odds::{RegisterKey, RegisterValue};
-use engine::port::{AccountHead, Durable, Handed, LogHead, Meta, SettleCursor, StoreError, View, Write};
+use engine::port::{AccountHead, Durable, Handed, LogHead, Meta, SettleCursor, StoreError, Ticket, View, Write};
 use feeds::betfair::Book;
 use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
 
@@ -58,6 +58,8 @@ pub struct Tables {
     pub granted: BTreeMap<(Site, AccountId), u64>,
     /// Wager ids that a site gave away or closed.
     pub handed: BTreeMap<(MintedId, Site), Handed>,
+    /// Wager ids of regions that could not be heard.
+    pub tickets: BTreeMap<MintedId, Ticket>,
     /// The rest.
     pub meta: Option<Meta>,
 }
@@ -106,6 +108,8 @@ impl Tables {
             Write::Granted(site, account, n) => drop(self.granted.insert((site, account), n)),
             Write::Handed(id, site, Some(handed)) => drop(self.handed.insert((id, site), handed)),
             Write::Handed(id, site, None) => drop(self.handed.remove(&(id, site))),
+            Write::Ticket(id, Some(ticket)) => drop(self.tickets.insert(id, ticket)),
+            Write::Ticket(id, None) => drop(self.tickets.remove(&id)),
             Write::Meta(meta) => self.meta = Some(meta),
         }
     }
@@ -173,6 +177,7 @@ impl Durable for MemoryDisk {
         t.books.iter().for_each(|(market, book)| visit(Write::Book(market.clone(), Arc::clone(book))));
         t.granted.iter().for_each(|((site, account), n)| visit(Write::Granted(*site, account.clone(), *n)));
         t.handed.iter().for_each(|((id, site), handed)| visit(Write::Handed(*id, *site, Some(handed.clone()))));
+        t.tickets.iter().for_each(|(id, ticket)| visit(Write::Ticket(*id, Some(ticket.clone()))));
         t.meta.iter().for_each(|meta| visit(Write::Meta(meta.clone())));
     }
 

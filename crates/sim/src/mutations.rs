@@ -52,6 +52,9 @@ pub const MUTATIONS: &[Mutation] = &[
     // A reply that tells of a decision is misread as well: then the final answers differ.
     row(Planted::FenceFromReply, "use a fence reply out of band (ESCROW 5)", &["one_acceptance", "sticky_answer"], any),
     row(Planted::QueryWithoutFence, "query without fence (ESCROW 2.10 O0'')", &["one_acceptance"], any),
+    row(Planted::TicketPlaces, "place a pending id late (ESCROW 2.10)", &["one_acceptance"], |o| {
+        o.cut_every_ms = 1_000
+    }),
     row(Planted::HeldEarly, "release a withdrawal before its ack (ESCROW 5 P12)", &["held_when_safe"], any),
     row(Planted::GeoEarly, "answer at level geo before the floor has passed (ESCROW 2.4)", &["durable_ack"], any),
     row(Planted::RefundOnTimeout, "take back a grant on time-out (3)", &["contained", "conservation"], any),

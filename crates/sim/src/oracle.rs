@@ -54,6 +54,8 @@ pub(crate) struct Oracle {
     pub(crate) accepted: u64,
     pub(crate) rejected: u64,
     pub(crate) undecided: u64,
+    /// Regions that said `pending` of an id, which they must resolve by themselves.
+    pub(crate) promised: BTreeSet<(u16, MintedId)>,
 }
 
 /// The part of a decision that never changes.
@@ -119,6 +121,9 @@ impl Oracle {
                     return Err(Breach::new("sticky_answer", text));
                 }
                 for (item, answer) in items.iter().zip(answers) {
+                    if matches!(answer, WagerAnswer::Ticket(_)) {
+                        self.promised.insert((me.region, item.id));
+                    }
                     self.placed(id, item, answer, token, ghost, me)?;
                 }
             }
@@ -163,6 +168,8 @@ impl Oracle {
                 self.decided(record, ghost, me)
             }
             WagerAnswer::AwaitingAck { record, .. } => self.awaiting(record, ghost, me),
+            // No answer: the id may be decided elsewhere, or never be.
+            WagerAnswer::Ticket(_) => Ok(()),
             WagerAnswer::Refused(Refusal::IdExpired) => self.never(item.id, "expired", ghost),
             WagerAnswer::Refused(Refusal::IdClosed) => self.never(item.id, "closed", ghost),
             WagerAnswer::Refused(refusal) => {

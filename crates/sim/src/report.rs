@@ -87,6 +87,8 @@ pub struct Report {
     pub respent: u64,
     /// Ids that such copies decided again.
     pub decided_again: u64,
+    /// Wager ids that a region said were pending, because their owner could not be heard.
+    pub tickets: u64,
 }
 
 impl fmt::Display for Report {
@@ -95,7 +97,7 @@ impl fmt::Display for Report {
             f,
             "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} deposits {} \
              homes {} handed {} passed on {} resolved {} prepared {} pending {} suspensions {} old copies {} respent {} \
-             decided again {} equal at {} ms",
+             decided again {} tickets {} equal at {} ms",
             self.trace,
             self.events,
             self.groups,
@@ -115,6 +117,7 @@ impl fmt::Display for Report {
             self.old_copies,
             self.respent,
             self.decided_again,
+            self.tickets,
             self.quiet_ms
         )
     }

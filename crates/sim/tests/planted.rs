@@ -127,3 +127,8 @@ fn a_query_taken_for_permission_is_caught() {
 fn a_withdrawal_held_before_its_ack_is_caught() {
     caught(Planted::HeldEarly);
 }
+
+#[test]
+fn a_ticket_that_places_its_wager_is_caught() {
+    caught(Planted::TicketPlaces);
+}

@@ -25,7 +25,7 @@ fn one_seed_is_one_trace() {
 #[test]
 fn the_load_reaches_what_it_is_for() {
     let mut seen = sim::Report::default();
-    for seed in 0..12 {
+    for seed in 0..16 {
         let report = run_seed(seed).unwrap_or_else(|failure| panic!("{failure}"));
         seen.accepted += report.accepted;
         seen.grants += report.grants;
@@ -38,10 +38,12 @@ fn the_load_reaches_what_it_is_for() {
         seen.passed_on += report.passed_on;
         seen.prepared += report.prepared;
         seen.pending += report.pending;
+        seen.tickets += report.tickets;
     }
     let enough = seen.accepted > 300 && seen.grants > 50 && seen.settlements > 30;
     assert!(enough && seen.crashes > 5 && seen.suspensions > 20, "too little happened: {seen}");
     assert!(seen.passed_on > 20, "no requests went round cut links: {seen}");
     assert!(seen.prepared > 100 && seen.pending > 10, "too little happened: {seen}");
     assert!(seen.homes > 5 && seen.handed > 20 && seen.resolved > 5, "too little happened: {seen}");
+    assert!(seen.tickets > 5, "too few owners were out of reach: {seen}");
 }

@@ -49,6 +49,8 @@ impl Sealed {
             Write::Meta(meta) => record::seal(family, key, meta, out),
             Write::Handed(_, _, Some(handed)) => record::seal(family, key, handed, out),
             Write::Handed(_, _, None) => return (family, Act::Remove),
+            Write::Ticket(_, Some(ticket)) => record::seal(family, key, ticket, out),
+            Write::Ticket(_, None) => return (family, Act::Remove),
         }
         (family, Act::Put)
     }
@@ -80,6 +82,7 @@ pub(crate) fn read(family: Family, key: &[u8], bytes: &[u8]) -> Result<Write, Da
         Key::LogHead(site) => Write::LogHead(site, record::open(family, key, bytes)?),
         Key::Settle(market) => Write::Settle(market, Some(record::open(family, key, bytes)?)),
         Key::Handed(id, site) => Write::Handed(id, site, Some(record::open(family, key, bytes)?)),
+        Key::Ticket(id) => Write::Ticket(id, Some(record::open(family, key, bytes)?)),
         Key::Birth => return Err(Damage::Key(crate::keys::BadKey)),
     })
 }
@@ -102,6 +105,7 @@ fn key_of(write: &Write) -> Key {
         Write::Granted(site, account, _) => Key::Rows(account.clone(), OfAccount::Granted(*site)),
         Write::Meta(_) => Key::Meta,
         Write::Handed(id, site, _) => Key::Handed(*id, *site),
+        Write::Ticket(id, _) => Key::Ticket(*id),
     }
 }
 
@@ -214,6 +218,7 @@ mod tests {
             Write::Granted(..) => "granted",
             Write::Meta(_) => "meta",
             Write::Handed(..) => "handed",
+            Write::Ticket(..) => "ticket",
         };
         (name, write)
     }

@@ -24,6 +24,7 @@
 //! | `meta` | 02 · site | how far that site's log is known |
 //! | `meta` | 03 · market | a market whose wagers wait to be settled |
 //! | `meta` | 08 · id · site | what that site did with a wager id instead of deciding it |
+//! | `meta` | 09 · id | a wager id of a region that could not be heard |
 //!
 //! site = region (2 bytes) · incarnation (4) · shard (2); index and numbers 8 bytes; all big-endian, so that byte
 //! order is number order. id = its 16 bytes, which begin with `place_by`. scope = 00 for the market, 01 · outcome.
@@ -97,6 +98,7 @@ pub(crate) enum Key {
     LogHead(Site),
     Settle(MarketKey),
     Handed(MintedId, Site),
+    Ticket(MintedId),
 }
 
 /// What is kept under an account's name.
@@ -124,7 +126,8 @@ impl Key {
             Self::Result(..) => Family::Results,
             Self::Odds(_) => Family::Odds,
             Self::Book(_) => Family::Books,
-            Self::Birth | Self::Meta | Self::LogHead(_) | Self::Settle(_) | Self::Handed(..) => Family::Meta,
+            Self::Birth | Self::Meta | Self::LogHead(_) | Self::Settle(_) => Family::Meta,
+            Self::Handed(..) | Self::Ticket(_) => Family::Meta,
         }
     }
 
@@ -168,6 +171,10 @@ impl Key {
                 out.extend(id.bytes());
                 put_site(out, *site);
             }
+            Self::Ticket(id) => {
+                out.push(9);
+                out.extend(id.bytes());
+            }
         }
     }
 
@@ -197,6 +204,7 @@ impl Key {
                 2 => Self::LogHead(r.site()?),
                 3 => Self::Settle(r.last_market()?),
                 8 => Self::Handed(r.id()?, r.site()?),
+                9 => Self::Ticket(r.id()?),
                 _ => return Err(BadKey),
             },
         };
@@ -422,6 +430,7 @@ mod tests {
             site().prop_map(Key::LogHead),
             market().prop_map(Key::Settle),
             (id(), site()).prop_map(|(i, s)| Key::Handed(i, s)),
+            id().prop_map(Key::Ticket),
         ]
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod exchange;
 pub(crate) mod ids;
 pub(crate) mod markets;
 pub(crate) mod odds;
+pub(crate) mod pending;
 pub(crate) mod postings;
 pub(crate) mod producers;
 pub(crate) mod reports;

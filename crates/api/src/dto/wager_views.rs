@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::config::ApiConfig;
+use crate::dto::pending::{PendingOut, TicketOut};
 use crate::dto::shown::{Display3, Shown, Time};
 use crate::problem::{Problem, ProblemBody};
 
@@ -22,7 +23,7 @@ pub(crate) struct DecisionOut<'a> {
     /// False only for `id_expired`, which is final without a record.
     recorded: bool,
     #[serde(flatten)]
-    pending: Option<PendingOut>,
+    pending: Option<AwaitingOut>,
     #[serde(flatten)]
     taken: Option<TakenOut<'a>>,
     /// Why it was rejected, for all legs at once.
@@ -32,7 +33,7 @@ pub(crate) struct DecisionOut<'a> {
 /// Why a recorded wager does not count yet. Its money is reserved.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Pending)]
-pub(crate) struct PendingOut {
+pub(crate) struct AwaitingOut {
     /// `awaiting_ack`: enough other regions have not said yet that they hold it. It was admitted and will be accepted:
     /// nothing but the loss of the region can come between.
     why: &'static str,
@@ -43,7 +44,7 @@ pub(crate) struct PendingOut {
     follow: String,
 }
 
-impl PendingOut {
+impl AwaitingOut {
     fn awaiting_ack(id: MintedId) -> Self {
         Self { why: "awaiting_ack", resolves_by: None, follow: format!("/v1/wagers/{id}") }
     }
@@ -131,7 +132,7 @@ impl<'a> DecisionOut<'a> {
 
     /// Prepared and recorded; accepted once enough other regions hold it.
     pub(crate) fn pending(record: &'a WagerRecord, config: &ApiConfig) -> Self {
-        let pending = Some(PendingOut::awaiting_ack(record.id));
+        let pending = Some(AwaitingOut::awaiting_ack(record.id));
         Self { status: "pending", r#final: false, pending, ..Self::of(record, config) }
     }
 
@@ -207,6 +208,8 @@ pub(crate) struct ItemOut<'a> {
 pub(crate) enum ItemBody<'a> {
     /// Decided, or pending.
     Decision(DecisionOut<'a>),
+    /// Written down, and not decided.
+    Pending(PendingOut),
     /// Not decided.
     Problem(ProblemBody),
 }
@@ -229,6 +232,10 @@ impl<'a> ItemOut<'a> {
             }
             WagerAnswer::Refused(model::Refusal::IdClosed) => {
                 Self { http_status: 200, replayed: false, body: ItemBody::Decision(DecisionOut::closed(id)) }
+            }
+            WagerAnswer::Ticket(ticket) => {
+                let body = ItemBody::Pending(PendingOut::of(id, *ticket, config));
+                Self { http_status: 202, replayed: false, body }
             }
             WagerAnswer::Refused(why) => {
                 Self::problem(crate::refusal::problem(why, crate::refusal::Concern::Decision, config))
@@ -256,6 +263,8 @@ pub(crate) struct WagerOut<'a> {
     owner: String,
     #[serde(flatten)]
     known: Option<KnownOut<'a>>,
+    #[serde(flatten)]
+    ticket: Option<TicketOut>,
 }
 
 /// A decided or pending wager and how it stands.
@@ -264,7 +273,7 @@ pub(crate) struct WagerOut<'a> {
 pub(crate) struct KnownOut<'a> {
     r#final: bool,
     #[serde(flatten)]
-    pending: Option<PendingOut>,
+    pending: Option<AwaitingOut>,
     #[serde(flatten)]
     taken: Option<TakenOut<'a>>,
     problems: Vec<WhyOut>,
@@ -314,8 +323,13 @@ impl<'a> WagerOut<'a> {
             }
             WagerView::NotPlaced { definitive } => ("not_placed", *definitive, id.region(), None),
             WagerView::Unknown { owner } => ("unknown", false, *owner, None),
+            WagerView::Ticket(ticket) => ("pending", false, ticket.owner, None),
         };
-        Self { id: Shown(id), status, definitive, owner: config.region(owner), known }
+        let ticket = match view {
+            WagerView::Ticket(ticket) => Some(TicketOut::of(id, *ticket)),
+            _ => None,
+        };
+        Self { id: Shown(id), status, definitive, owner: config.region(owner), known, ticket }
     }
 }
 

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use model::{Answer, Command, MintedId, Query, Refusal, Text, WagerAnswer};
 
+use crate::dto::pending::{PendedOut, PendingOut};
 use crate::dto::wager_views::{BatchOut, DecisionOut, ItemOut, WagerOut};
 use crate::dto::wagers::{Asking, BatchIn, CancelBody, CancelIn, WagerBody, WagerIn, read_batch};
 use crate::extract::{Bulk, Segment, Small};
@@ -26,9 +27,9 @@ const READ_ASIDE_BYTES: usize = 128 * 1024;
         (status = 201, description = "Accepted by this call", body = DecisionOut<'_>),
         (status = 200, description = "Rejected or not placed (final), or a repeat of a decided id (`Stakehold-Replayed: true`)",
             body = DecisionOut<'_>),
-        (status = 202, description = "Pending: recorded, money reserved, not accepted yet (`awaiting_ack`): at level `geo` \
-            enough other regions have not said in time that they hold it. Follow it, or send it again",
-            body = DecisionOut<'_>),
+        (status = 202, description = "Pending. `awaiting_ack`: recorded, money reserved, and accepted once enough other \
+            regions hold it (level `geo`). `owner_unreachable`: the region that decides this id cannot be heard; no money is \
+            reserved. Follow it, or send it again", body = PendedOut<'_>),
         (status = 404, description = "`account_unknown`, `market_unknown`, `selection_unknown`: undecided",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`id_reused`", body = ProblemBody, content_type = "application/problem+json"),
@@ -56,10 +57,13 @@ pub(crate) async fn place(State(app): State<AppState>, asked: Asked, Small(body)
             Ok(response)
         }
         [WagerAnswer::AwaitingAck { record, .. }] => {
-            Ok(json(StatusCode::ACCEPTED, &DecisionOut::pending(record, &app.config), heard.token))
+            Ok(json(StatusCode::ACCEPTED, &PendedOut::Prepared(DecisionOut::pending(record, &app.config)), heard.token))
         }
         [WagerAnswer::Refused(Refusal::IdExpired)] => Ok(json(StatusCode::OK, &DecisionOut::expired(id), heard.token)),
         [WagerAnswer::Refused(Refusal::IdClosed)] => Ok(json(StatusCode::OK, &DecisionOut::closed(id), heard.token)),
+        [WagerAnswer::Ticket(ticket)] => {
+            Ok(json(StatusCode::ACCEPTED, &PendedOut::Noted(PendingOut::of(id, *ticket, &app.config)), heard.token))
+        }
         [WagerAnswer::Refused(why)] => Err(refusal::problem(why, Concern::Decision, &app.config).seen(heard.token)),
         _ => Err(misfit(heard)),
     }
@@ -124,7 +128,7 @@ pub(crate) async fn place_batch(
 /// What became of a wager id: from here, or from the region that decides it.
 ///
 /// `definitive` says whether the status can still change: `unknown`, `pending` and an open `not_placed` can. A pending
-/// wager becomes `accepted` and nothing else, in each region once it has heard so of the one that decided.
+/// wager that awaits acks becomes `accepted` and nothing else, in each region once it has heard so of the one that decided.
 #[utoipa::path(get, path = "/v1/wagers/{id}", tag = "wagers", operation_id = "get_wager",
     params(("id" = String, Path, description = "Minted id")),
     responses(
@@ -144,12 +148,12 @@ pub(crate) async fn get(State(app): State<AppState>, asked: Asked, segment: Segm
 /// Makes sure that a wager is not placed: the player's wish.
 ///
 /// An undecided id is closed for good by the region that decides it; a decided one is shown as it is. `unknown` while
-/// that region is cut off: ask again.
+/// that region is cut off: ask again; `pending` where that was found out before: this region closes it when it can.
 #[utoipa::path(post, path = "/v1/wagers/{id}/abandon", tag = "wagers", operation_id = "abandon_wager",
     request_body = Option<Nothing>,
     params(("id" = String, Path, description = "Minted id")),
     responses(
-        (status = 200, description = "`not_placed`, the decision there was, `pending` (it will be accepted) or `unknown`", body = WagerOut<'_>),
+        (status = 200, description = "`not_placed`, the decision there was, `pending` or `unknown`", body = WagerOut<'_>),
         (status = 409, description = "`id_reused`: the id is a posting's", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 422, description = "Not a minted id", body = ProblemBody, content_type = "application/problem+json"),
@@ -171,7 +175,7 @@ pub(crate) async fn abandon(
 #[utoipa::path(post, path = "/v1/wagers/{id}/cancel", tag = "wagers", operation_id = "cancel_wager",
     params(("id" = String, Path, description = "Minted id")), request_body = CancelIn<'_>,
     responses(
-        (status = 200, description = "`not_placed`, the rejection there was, `pending` (it will be accepted) or `unknown`", body = WagerOut<'_>),
+        (status = 200, description = "`not_placed`, the rejection there was, `pending` or `unknown`", body = WagerOut<'_>),
         (status = 409, description = "`wager_accepted`; `id_reused`: the id is a posting's", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 422, description = "Malformed", body = ProblemBody, content_type = "application/problem+json"),

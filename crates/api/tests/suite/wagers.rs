@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crdt::Hlc;
 use engine::door::Request;
 use model::{
-    Amount, Answer, Command, Decision, MintedId, Odds, OddsPolicy, Problem, Query, Refusal, RejectCode, WagerAnswer,
-    WagerState, WagerView,
+    Amount, Answer, Command, Decision, MintedId, Odds, OddsPolicy, Problem, Query, Refusal, RejectCode, TicketView,
+    WagerAnswer, WagerState, WagerView,
 };
 use serde_json::json;
 
@@ -143,6 +143,57 @@ async fn get_says_what_is_known_and_whether_it_can_still_change() {
     assert_eq!(unknown, json!({"id": ID, "status": "unknown", "definitive": false, "owner": "us"}));
 }
 
+/// Owner `us` cannot be heard since 2023-11-14T22:14:20Z.
+fn ticket() -> TicketView {
+    TicketView { owner: 2, opened_ms: 1_700_000_060_000 }
+}
+
+#[tokio::test]
+async fn a_wager_whose_owner_cannot_be_heard_is_202_pending() {
+    let desk = desk(|_| Answer::Placed(vec![WagerAnswer::Ticket(ticket())]));
+    let got = desk.post("/v1/wagers", WAGER).await;
+    assert_eq!((got.status.as_u16(), got.header("stakehold-replayed")), (202, None));
+    assert!(got.header("stakehold-token").is_some());
+    let place_by = feeds::instant::format_utc_ms(MintedId::parse(ID).unwrap().place_by_ms());
+    assert_eq!(
+        got.json(),
+        json!({"id": ID, "status": "pending", "final": false, "recorded": true, "owner": "us",
+            "why": "owner_unreachable", "since": "2023-11-14T22:14:20.000Z", "resolves_by": place_by,
+            "follow": format!("/v1/wagers/{ID}")})
+    );
+}
+
+#[tokio::test]
+async fn a_pending_item_of_a_batch_is_202_by_itself() {
+    let desk = desk(|_| {
+        Answer::Placed(vec![
+            WagerAnswer::Ticket(ticket()),
+            WagerAnswer::Decided { record: Arc::new(record(Decision::Accepted)), replayed: false },
+            WagerAnswer::Refused(Refusal::IdReused),
+        ])
+    });
+    let got = desk.post("/v1/wagers/batch", &format!(r#"{{"items":[{WAGER},{WAGER},{WAGER}]}}"#)).await;
+    let body = got.json();
+    let statuses: Vec<_> =
+        body["items"].as_array().unwrap().iter().map(|i| i["http_status"].as_u64().unwrap()).collect();
+    assert_eq!((got.status.as_u16(), statuses), (200, vec![202, 201, 409]));
+    assert_eq!(body["items"][0]["body"]["why"], "owner_unreachable");
+}
+
+#[tokio::test]
+async fn get_and_abandon_of_a_pending_id_say_what_it_waits_for() {
+    let body = view(WagerView::Ticket(ticket())).await;
+    assert_eq!(
+        (&body["status"], &body["definitive"], &body["owner"]),
+        (&json!("pending"), &json!(false), &json!("us"))
+    );
+    assert_eq!((&body["why"], &body["follow"]), (&json!("owner_unreachable"), &json!(format!("/v1/wagers/{ID}"))));
+    assert!(body["resolves_by"].is_string() && body["since"].is_string(), "{body}");
+    let desk = desk(|_| Answer::Wager { id: MintedId::parse(ID).unwrap(), view: WagerView::Ticket(ticket()) });
+    let got = desk.post(&format!("/v1/wagers/{ID}/abandon"), "").await;
+    assert_eq!((got.status.as_u16(), &got.json()["status"]), (200, &json!("pending")));
+}
+
 #[tokio::test]
 async fn get_of_a_settled_wager_tells_its_trail() {
     let mut settled = record(Decision::Accepted);
@@ -271,7 +322,7 @@ async fn get_of_a_pending_wager_says_why_and_tells_no_settlement() {
 }
 
 #[tokio::test]
-async fn a_pending_item_of_a_batch_is_202_by_itself() {
+async fn an_item_whose_owner_is_cut_off_is_202_by_itself() {
     let desk = desk(|_| {
         Answer::Placed(vec![
             WagerAnswer::AwaitingAck { record: prepared(), replayed: false },

@@ -188,7 +188,7 @@ impl Ledger {
                     *self.own_row(tx, &grant.account).recv.entry(entry.site).or_default() += grant.amount;
                     merged.accounts.push(grant.account.clone());
                 }
-                Event::Grant(grant) if grant.to == self.site && grant.request == 0 => {
+                Event::Grant(grant) if grant.to == self.site && grant.request == 0 && !hands_to(entry, self.site) => {
                     pushed.push((&grant.account, grant.amount));
                 }
                 // A site's windows are read in its log when its rights are reclaimed.
@@ -213,6 +213,11 @@ impl Ledger {
         assert_ne!(site, self.site, "only this site writes its own rows");
         self.accounts.entry(id.clone()).or_default().rows.insert(site, row.clone());
     }
+}
+
+/// Whether an entry hands a wager id to a site: what it grants that site is for the wager, and stays there.
+fn hands_to(entry: &Entry, site: Site) -> bool {
+    entry.events.iter().any(|event| matches!(event, Event::Fenced(fenced) if fenced.to == site))
 }
 
 /// A site decides ids of its own stamp and those handed to it. The hand-over is another site's entry and may arrive

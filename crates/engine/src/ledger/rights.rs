@@ -63,6 +63,29 @@ impl Ledger {
         Granting::Granted(amount)
     }
 
+    /// Grants rights in the entry that hands a wager id to `to`: (what it lacks, what it would like). No number tells
+    /// repeats apart: an id is handed over once, so this runs once for it. Returns what was granted, minor units.
+    pub(crate) fn grant_along<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        to: Site,
+        account: &AccountId,
+        (need, want): (u64, u64),
+        held: bool,
+    ) -> u64 {
+        let room = self.accounts.get(account).and_then(|a| a.rows.get(&self.site)).map_or(0, crdt::Row::room);
+        let sure = self.grantable(account);
+        let amount = want.max(need).min(sure).min(room);
+        // Enough may be free once other regions know of credits booked here: the asker's own request can wait for that.
+        let later = amount < need && self.free_here(account) > sure;
+        if held || later || need == 0 || amount == 0 || self.account_head(account).is_none() {
+            return 0;
+        }
+        self.give(tx, account, to, amount);
+        tx.events.push(Event::Grant(Grant { to, account: account.clone(), amount, request: 0 }));
+        amount
+    }
+
     /// Takes what a giver's row, in our contiguous prefix of its log, says it has sent here. Harmless when repeated.
     /// Returns how much was new.
     pub(crate) fn receive<V: View>(&mut self, tx: &mut Tx<'_, V>, from: Site, account: &AccountId) -> u64 {

@@ -23,6 +23,7 @@ enum Boot {
     Granted(Site, AccountId),
     Meta,
     Handed(MintedId, Site),
+    Ticket(MintedId),
 }
 
 /// Durable state of one region.
@@ -125,6 +126,11 @@ impl MemStore {
                 return;
             }
             Write::Handed(id, site, Some(_)) => Boot::Handed(id, site),
+            Write::Ticket(id, None) => {
+                self.boot.remove(&Boot::Ticket(id));
+                return;
+            }
+            Write::Ticket(id, Some(_)) => Boot::Ticket(id),
             Write::LogHead(site, _) => Boot::Head(site),
             Write::Account(account, _) => Boot::Account(account),
             Write::Row(account, site, _) => Boot::Row(account, site),

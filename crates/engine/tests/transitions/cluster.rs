@@ -230,6 +230,18 @@ impl Cluster {
         self.queue.drain(..).collect()
     }
 
+    /// Delivers what is on its way now and nothing that follows from it: one one-way delay. Returns what regions asked and
+    /// answered each other in it.
+    pub(crate) fn wave(&mut self) -> Vec<PeerMessage> {
+        let wave = std::mem::take(&mut self.queue);
+        let asked = wave.iter().filter(|(_, _, lane, _)| *lane == Lane::Requests);
+        let asked = asked.map(|(_, _, _, frame)| PeerMessage::decode(frame).unwrap()).collect();
+        for (from, to, lane, frame) in wave {
+            self.group(to, vec![Input::Peer { region: from, lane, frame }]);
+        }
+        asked
+    }
+
     /// Lets what was held back go, in the order in which it was sent.
     pub(crate) fn release(&mut self) {
         self.hold.clear();
@@ -484,7 +496,7 @@ pub(crate) fn one(answer: Answer) -> WagerAnswer {
 pub(crate) fn accepted(answer: &WagerAnswer) -> Option<bool> {
     match answer {
         WagerAnswer::Decided { record, .. } => Some(record.is_accepted()),
-        WagerAnswer::AwaitingAck { .. } | WagerAnswer::Refused(_) => None,
+        WagerAnswer::AwaitingAck { .. } | WagerAnswer::Refused(_) | WagerAnswer::Ticket(_) => None,
     }
 }
 
@@ -495,7 +507,7 @@ pub(crate) fn reason(answer: &WagerAnswer) -> Option<RejectCode> {
             model::Decision::Rejected(problems) => problems.first().map(|p| p.code),
             model::Decision::Accepted => None,
         },
-        WagerAnswer::AwaitingAck { .. } | WagerAnswer::Refused(_) => None,
+        WagerAnswer::AwaitingAck { .. } | WagerAnswer::Refused(_) | WagerAnswer::Ticket(_) => None,
     }
 }
 

@@ -40,6 +40,7 @@ fn pending(answer: &WagerAnswer) -> bool {
             false
         }
         WagerAnswer::Refused(refusal) => panic!("{refusal:?}"),
+        WagerAnswer::Ticket(ticket) => panic!("{ticket:?}"),
     }
 }
 

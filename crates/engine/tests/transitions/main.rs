@@ -5,6 +5,7 @@
 
 mod cluster;
 mod fence;
+mod fence_grant;
 mod foreign;
 mod forged;
 mod geo;
@@ -20,6 +21,7 @@ mod round_trips;
 mod settlement;
 #[path = "../store/mod.rs"]
 mod store;
+mod ticket;
 mod window;
 mod withdrawals;
 

@@ -175,6 +175,8 @@ fn read(reply: &Reply, currency: Currency) -> (Heard, Option<Duration>) {
                 None => (heard(Answer::Unknown), None),
             },
             "rejected" => (heard(Answer::Rejected(text(&body, "/problems/0/code").to_owned())), None),
+            // Not known yet: the region that decides it cannot be heard. Asking again hears the same until it can.
+            "pending" => (heard(Answer::Undecided(text(&body, "/why").to_owned())), Some(PAUSE_MAX)),
             _ => (heard(Answer::Unknown), Some(PAUSE_MAX)),
         };
     }

@@ -129,8 +129,9 @@ impl Player {
             if self.one_in(REPEAT_ONE_IN) {
                 self.repeats.elsewhere += 1;
                 let there = self.wrong_counter.ask(&id, &slip).await;
-                // Cut off, it may not know; what it never does is decide the bet again.
-                let unknown = ["not_owner", "region_unreachable"].map(|code| Answer::Undecided(code.to_owned()));
+                // Cut off, it may not know, or call it pending; what it never does is decide the bet again.
+                let unknown = ["not_owner", "region_unreachable", "owner_unreachable"]
+                    .map(|code| Answer::Undecided(code.to_owned()));
                 if there.answer == first.answer && there.replayed {
                     self.repeats.told += 1;
                 } else if !unknown.contains(&there.answer) {

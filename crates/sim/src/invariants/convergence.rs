@@ -65,6 +65,7 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
     same_odds(world)?;
     same_money(world, &exempt)?;
     closed(world, &exempt)?;
+    super::tickets::resolved(world, &exempt)?;
     settled(world, &exempt)?;
     super::geo::confirmed(world)
 }

@@ -33,8 +33,9 @@ pub(crate) fn confirmed(world: &World) -> Result<(), String> {
         let Some(process) = &node.process else { continue };
         let ledger = process.engine().ledger();
         let follows = |owner| world.poisoned.is_none_or(|p| p.victim != node.region || p.site != owner);
-        // A site in quarantine confirms nothing more.
-        let speaks = |owner: crdt::Site| Some(owner.region) != gone && follows(owner);
+        // A site in quarantine confirms nothing more, and one that nobody follows is acknowledged by nobody.
+        let acked = |owner: crdt::Site| gone.is_none() || world.poisoned.is_none_or(|p| p.site != owner);
+        let speaks = |owner: crdt::Site| Some(owner.region) != gone && follows(owner) && acked(owner);
         let mut own = world.ghost.wagers.values().filter(|w| w.is_prepared() && speaks(w.owner));
         if let Some(wager) = own.find(|w| !ledger.is_confirmed(w)) {
             return Err(format!("wager {} of {} is still pending at {}", wager.id, wager.owner, node.region));

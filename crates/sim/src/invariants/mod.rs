@@ -12,10 +12,12 @@ pub(crate) mod one_posting;
 pub(crate) mod quarantine;
 pub(crate) mod sticky_answer;
 pub(crate) mod suspension_wins;
+pub(crate) mod tickets;
 pub(crate) mod window;
 
 use model::{Answer, Posting, WagerRecord};
 
+use crate::oracle::Call;
 use crate::report::Breach;
 use crate::stops::Held;
 use crate::world::World;
@@ -41,6 +43,7 @@ pub(crate) fn deep(world: &World) -> Result<(), Breach> {
     named("sticky_answer", sticky_answer::check(world))?;
     named("durable_ack", durable_ack::check(world))?;
     named("window", window::memory(world))?;
+    named("one_acceptance", tickets::never_place(world))?;
     named("contained", contained::check(world))?;
     named("convergence", convergence::prefixes(world))
 }
@@ -48,6 +51,11 @@ pub(crate) fn deep(world: &World) -> Result<(), Breach> {
 /// A client was shown wagers.
 pub(crate) fn wagers_shown(world: &World, answer: &Answer) -> Result<(), Breach> {
     named("durable_ack", geo::shown(world, answer))
+}
+
+/// A client was answered: what the region then promises to find out is on its disk.
+pub(crate) fn promised(world: &World, region: u16, call: &Call, answer: &Answer) -> Result<(), Breach> {
+    named("durable_ack", tickets::promised(world, region, call, answer))
 }
 
 /// A client was shown a withdrawal.

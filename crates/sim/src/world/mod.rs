@@ -213,6 +213,7 @@ impl World {
             old_copies: u64::from(self.gone().is_some()),
             respent: self.forks.values().map(Fork::staked).sum(),
             decided_again: self.forks.values().map(|f| f.again).sum(),
+            tickets: self.oracle.promised.len() as u64,
         }
     }
 
@@ -483,6 +484,7 @@ impl World {
         }
         invariants::wagers_shown(self, answer)?;
         let call = self.oracle.heard(id, answer, token, &self.ghost, site)?;
+        invariants::promised(self, region, &call, answer)?;
         let short = short(answer);
         self.trace.note(self.now_ms, &format!("{region}: answers {id} {short}"));
         drop(call);

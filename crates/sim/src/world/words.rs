@@ -55,6 +55,7 @@ pub(super) fn short(answer: &Answer) -> String {
                     format!("{} {:?} replayed {replayed}", record.id, record.decision)
                 }
                 WagerAnswer::AwaitingAck { record, replayed } => format!("{} prepared replayed {replayed}", record.id),
+                WagerAnswer::Ticket(ticket) => format!("{ticket:?}"),
                 WagerAnswer::Refused(refusal) => format!("{refusal:?}"),
             };
             answers.iter().map(one).collect::<Vec<_>>().join("; ")
