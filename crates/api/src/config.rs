@@ -9,6 +9,8 @@ use axum::http::HeaderValue;
 pub struct ApiConfig {
     /// Names of the regions by number: answers speak of regions by name.
     pub regions: BTreeMap<u16, String>,
+    /// Where clients find the regions, by number; those that are not named are not shown.
+    pub urls: BTreeMap<u16, String>,
     /// Longest body of an ordinary call, in bytes.
     pub body_bytes_max: usize,
     /// Longest body of a batch, a feed call or a list of odds, in bytes.
@@ -52,6 +54,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             regions: BTreeMap::new(),
+            urls: BTreeMap::new(),
             body_bytes_max: 8 << 20,
             bulk_bytes_max: 64 << 20,
             held_bytes_max: 512 << 20,

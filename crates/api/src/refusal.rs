@@ -47,7 +47,7 @@ fn describe(why: &Refusal, config: &ApiConfig) -> (Problem, Retry) {
         Refusal::IdReused => (
             conflict(
                 "id_reused",
-                "this id is known with another body; nothing of this body is recorded: take a new id for it",
+                "this id or reference is known with another body; nothing of this body is recorded: take a new id for it",
             ),
             Retry::NewId,
         ),
@@ -79,6 +79,7 @@ fn describe(why: &Refusal, config: &ApiConfig) -> (Problem, Retry) {
             Retry::SameId,
         ),
         Refusal::AccountUnknown => unknown("account_unknown", "account"),
+        Refusal::SessionUnknown => unknown("session_unknown", "session"),
         Refusal::MarketUnknown => unknown("market_unknown", "market"),
         Refusal::SelectionUnknown => unknown("selection_unknown", "outcome"),
         Refusal::CurrencyDiffers { has } => (

@@ -14,7 +14,9 @@ use utoipa_axum::routes;
 
 use crate::config::ApiConfigError;
 use crate::problem::Problem;
-use crate::routes::{accounts, admin, feeds, health, ids, markets, odds, postings, producers, wagers};
+use crate::routes::{
+    accounts, admin, deposits, feeds, health, ids, markets, odds, postings, producers, sessions, wagers,
+};
 use crate::state::AppState;
 use crate::token::{self, REPLAYED, STALE, TOKEN, WAIT_MS};
 
@@ -33,12 +35,14 @@ struct Frame;
 fn calls() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Frame::openapi())
         .routes(routes!(accounts::open, accounts::get))
-        .routes(routes!(accounts::deposit))
+        .routes(routes!(deposits::deposit))
         .routes(routes!(postings::adjust))
         .routes(routes!(postings::withdraw))
         .routes(routes!(postings::withdrawal))
         .routes(routes!(postings::confirm))
         .routes(routes!(postings::release))
+        .routes(routes!(sessions::open))
+        .routes(routes!(sessions::end))
         .routes(routes!(wagers::place))
         .routes(routes!(wagers::place_batch))
         .routes(routes!(wagers::get))
@@ -103,7 +107,7 @@ fn cors(state: &AppState) -> Result<Option<CorsLayer>, ApiConfigError> {
     }
     let cors = CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::PUT, Method::POST])
+        .allow_methods([Method::GET, Method::PUT, Method::POST, Method::DELETE])
         .allow_headers([header::CONTENT_TYPE, TOKEN, WAIT_MS])
         .expose_headers::<Vec<HeaderName>>(vec![TOKEN, STALE, REPLAYED, header::RETRY_AFTER]);
     Ok(Some(cors))

@@ -13,7 +13,8 @@ use crdt::{Dot, FeedSlot, Hlc, Register, Row, Site, Vector};
 use feeds::betfair::{Book, StreamMessage, parse_line};
 use model::{
     AccountId, Amount, Currency, Decision, Hash16, LegTaken, MarketKey, MarketStatus, MintedId, Odds, OddsPolicy,
-    OutcomeKey, OutcomeResult, Posting, ProducerId, ResultRegister, ResultScope, Text, WagerRecord, WagerState,
+    OutcomeKey, OutcomeResult, Posting, ProducerId, Received, Reference, ReferenceDecision, ReferenceOutcome,
+    ReferenceRefusal, ResultRegister, ResultScope, SentAmount, Session, SessionRecord, Text, WagerRecord, WagerState,
 };
 
 use crate::ledger::{Announced, Exposure};
@@ -32,6 +33,8 @@ pub fn run<S: Durable>(open: impl FnMut() -> S) {
     a_settle_mark_is_removed_by_none(&mut bench);
     a_hand_over_is_removed_by_none(&mut bench);
     a_ticket_is_replaced_and_removed_by_none(&mut bench);
+    a_reference_is_kept_by_all_its_parts(&mut bench);
+    a_session_is_removed_by_none(&mut bench);
     a_log_range_has_no_hole_and_bounds(&mut bench);
     an_index_keeps_to_its_name_its_order_and_its_limit(&mut bench);
     results_are_those_of_one_market(&mut bench);
@@ -79,6 +82,9 @@ pub fn one_of_each() -> Vec<Write> {
         Write::Granted(Site::new(2, 1), account, 4),
         Write::Meta(meta),
         Write::Handed(id, site, Some(Handed { entry: 3, to: Some(Site::new(2, 1)) })),
+        Write::Reference(decided("stripe", "ch_1", Some(id))),
+        taken("stripe", "ch_2", site, true),
+        Write::Session(id, Some(session(id, true))),
     ]
 }
 
@@ -181,6 +187,29 @@ fn ticket(account: &AccountId) -> Ticket {
     Ticket { account: account.clone(), body: Hash16([4; 16]), opened_ms, reason, ended_ms }
 }
 
+fn a_reference_is_kept_by_all_its_parts<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S, F>) {
+    let (one, two) = (Site::new(1, 1), Site::new(2, 1));
+    bench.commit(&[
+        Write::Reference(decided("pay", "a", None)),
+        Write::Reference(decided("pay", "ab", Some(id(5, 5)))),
+        Write::Reference(decided("paya", "b", Some(id(6, 6)))),
+        taken("pay", "b", one, true),
+        taken("pay", "b", two, true),
+    ]);
+    bench.check("references are kept, and what each site has taken in by itself");
+    bench.commit(&[taken("pay", "b", one, false), Write::Reference(decided("pay", "b", None))]);
+    bench.check("what one site has taken in is forgotten, and the other's stays");
+}
+
+fn a_session_is_removed_by_none<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S, F>) {
+    let (gone, kept) = (id(90, 1), id(90, 2));
+    let write = |id, ended| Write::Session(id, Some(session(id, ended)));
+    bench.commit(&[write(gone, false), write(kept, false), write(kept, true)]);
+    bench.check("sessions are kept, and how they ended");
+    bench.commit(&[Write::Session(gone, None)]);
+    bench.check("a session is forgotten");
+}
+
 fn a_log_range_has_no_hole_and_bounds<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S, F>) {
     let (site, next) = (Site::new(9, 1), Site::new(9, 2));
     let entry = |site, index| Write::Log(site, index, Bytes::from(vec![0xab; 100]));
@@ -276,7 +305,7 @@ fn any_write(draw: &mut Draw) -> Write {
     let site = Site { region: draw.of(&[1, 255, 256]), incarnation: draw.of(&[1, 256]), shard: draw.of(&[0, 1]) };
     let (n, wager_id) = (draw.of(&NUMBERS), id(draw.of(&NUMBERS), draw.below(2)));
     let scope = if draw.below(3) == 0 { ResultScope::Market } else { ResultScope::Outcome(outcome(other)) };
-    match draw.below(14) {
+    match draw.below(16) {
         0 => Write::Log(site, n, Bytes::from(vec![1; usize::try_from(draw.below(50)).unwrap_or(0)])),
         1 => Write::LogHead(site, LogHead { index: n, ..LogHead::default() }),
         2 => Write::Account(player, AccountHead { currency: gbp(), home: site, tenure: None, hearsay: None }),
@@ -290,6 +319,8 @@ fn any_write(draw: &mut Draw) -> Write {
         10 => Write::Odds(RegisterKey::Status(game), status(MarketStatus::Active, draw.below(9))),
         11 => Write::Book(game, Arc::new(book(draw.below(9)))),
         12 => Write::Granted(site, player, draw.below(9)),
+        13 => Write::Reference(decided("pay", name, (draw.below(2) == 0).then_some(wager_id))),
+        14 => taken("pay", name, site, draw.below(2) == 0),
         _ => Write::Meta(Meta { owner_ms: draw.below(9), ..Meta::default() }),
     }
 }
@@ -307,6 +338,8 @@ enum BootKey {
     Meta,
     Handed(MintedId, Site),
     Ticket(MintedId),
+    Received(Reference, Site),
+    Session(MintedId),
 }
 
 /// All that a store was told, the plain way.
@@ -315,6 +348,7 @@ struct Told {
     logs: BTreeMap<(Site, u64), Bytes>,
     wagers: BTreeMap<MintedId, Arc<WagerRecord>>,
     postings: BTreeMap<MintedId, Posting>,
+    references: BTreeMap<Reference, ReferenceDecision>,
     account_wagers: BTreeMap<AccountId, BTreeSet<MintedId>>,
     market_wagers: BTreeMap<MarketKey, BTreeSet<MintedId>>,
     results: BTreeMap<MarketKey, BTreeMap<ResultScope, ResultRegister>>,
@@ -333,6 +367,9 @@ impl Told {
             Write::Settle(market, None) => drop(self.boot.remove(&BootKey::Settle(market))),
             Write::Handed(id, site, None) => drop(self.boot.remove(&BootKey::Handed(id, site))),
             Write::Ticket(id, None) => drop(self.boot.remove(&BootKey::Ticket(id))),
+            Write::Session(id, None) => drop(self.boot.remove(&BootKey::Session(id))),
+            Write::Received(name, site, None) => drop(self.boot.remove(&BootKey::Received(name, site))),
+            Write::Reference(d) => drop(self.references.insert(d.received.reference.clone(), d)),
             _ => drop(self.boot.insert(boot_key(write).expect("a boot table's record"), write.clone())),
         }
     }
@@ -355,6 +392,10 @@ impl Told {
             assert_eq!(view.wager(*id), self.wagers.get(id).cloned(), "{claim}: wager {id}");
             assert_eq!(view.posting(*id), self.postings.get(id).cloned(), "{claim}: posting {id}");
         }
+        for (reference, decision) in &self.references {
+            assert_eq!(view.reference(reference).as_ref(), Some(decision), "{claim}: reference {reference}");
+        }
+        assert!(view.reference(&reference("pay", "absent")).is_none(), "{claim}: an unknown reference is absent");
         let absent = id(1, 0xdead);
         assert!(view.wager(absent).is_none() && view.posting(absent).is_none(), "{claim}: an unknown id is absent");
         for (market, results) in &self.results {
@@ -404,6 +445,8 @@ fn boot_key(write: &Write) -> Option<BootKey> {
         Write::Meta(_) => BootKey::Meta,
         Write::Handed(id, site, Some(_)) => BootKey::Handed(*id, *site),
         Write::Ticket(id, Some(_)) => BootKey::Ticket(*id),
+        Write::Session(id, Some(_)) => BootKey::Session(*id),
+        Write::Received(name, site, Some(_)) => BootKey::Received(name.clone(), *site),
         _ => return None,
     })
 }
@@ -468,6 +511,37 @@ fn posting(id: MintedId, minor: u64) -> Posting {
         site: Site::new(1, 1),
         act: None,
     }
+}
+
+fn reference(provider: &str, name: &str) -> Reference {
+    Reference::new(&account("p1@eu-west"), provider, name).expect("a valid reference")
+}
+
+fn received(provider: &str, name: &str) -> Received {
+    let amount = SentAmount::of(rust_decimal::Decimal::new(105, 1)).expect("an amount");
+    let (account, body) = (account("p1@eu-west"), Hash16([5; 16]));
+    Received { reference: reference(provider, name), account, amount, body, at: Hlc(6) }
+}
+
+/// A decision: credited by a posting, or refused.
+fn decided(provider: &str, name: &str, posting: Option<MintedId>) -> ReferenceDecision {
+    let refused = ReferenceOutcome::Refused(ReferenceRefusal::OverPrecise);
+    ReferenceDecision {
+        received: received(provider, name),
+        from: Site::new(2, 1),
+        site: Site::new(1, 1),
+        at: Hlc(7),
+        outcome: posting.map_or(refused, ReferenceOutcome::Posted),
+    }
+}
+
+fn taken(provider: &str, name: &str, by: Site, there: bool) -> Write {
+    Write::Received(reference(provider, name), by, there.then(|| received(provider, name)))
+}
+
+fn session(id: MintedId, ended: bool) -> SessionRecord {
+    let opened = Session { id, account: account("p1@eu-west"), channel: Text::new("web"), at: Hlc(8) };
+    SessionRecord { opened: Some(opened), ended: ended.then_some(Hlc(9)) }
 }
 
 fn word<V>(value: V, n: u64) -> FeedSlot<V> {

@@ -48,12 +48,15 @@ impl Engine {
             Command::SetClock { now_ms } => self.set_clock(now_ms),
             Command::Place(_)
             | Command::Deposit { .. }
+            | Command::DepositByReference { .. }
+            | Command::OpenSession { .. }
+            | Command::EndSession { .. }
             | Command::Adjust { .. }
             | Command::Withdraw { .. }
             | Command::ResolveWithdrawal { .. }
             | Command::OpenAccount { .. }
             | Command::CloseWager { .. } => {
-                unreachable!("money has its own way in")
+                unreachable!("money and sessions have their own way in")
             }
         }
     }

@@ -357,7 +357,7 @@ impl Engine {
         if !self.ledger.settling.is_empty() && !self.ledger.read_only {
             return Some(self.steady_ms);
         }
-        if self.progressed && self.parked.len() > 0 {
+        if (self.progressed && self.parked.len() > 0) || self.references_due() {
             return Some(self.steady_ms);
         }
         let links = self.links.values().filter_map(Link::due_ms);

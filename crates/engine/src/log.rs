@@ -9,7 +9,8 @@ use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
 use minicbor::{Decode, Encode};
 use model::{
-    AccountId, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, Text, WagerRecord, WagerState,
+    AccountId, Hash16, MarketKey, MintedId, Posting, Received, ReferenceDecision, ResultRegister, ResultScope, Session,
+    Text, WagerRecord, WagerState,
 };
 
 use crate::ledger::Exposure;
@@ -83,6 +84,18 @@ pub enum Event {
     /// Rights were granted on a request; the row of this entry carries them.
     #[n(6)]
     Grant(#[n(0)] Grant),
+    /// A payment reference was decided by the account's birth site; the posting that it credits stands before it.
+    #[n(11)]
+    Referenced(#[n(0)] ReferenceDecision),
+    /// A payment reference was taken in for its birth site.
+    #[n(12)]
+    Received(#[n(0)] Received),
+    /// A session was opened by the region in its id.
+    #[n(16)]
+    Session(#[n(0)] Session),
+    /// A session was ended, for good.
+    #[n(18)]
+    SessionEnded(#[n(0)] SessionEnded),
     /// A withdrawal was confirmed or released by its origin.
     #[n(10)]
     Resolved(#[n(0)] Resolved),
@@ -171,6 +184,17 @@ pub struct Resolved {
     /// Whether the money has gone, rather than come back.
     #[n(1)]
     pub confirmed: bool,
+}
+
+/// The end of a session.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct SessionEnded {
+    /// The session.
+    #[n(0)]
+    pub id: MintedId,
+    /// Hybrid time of the end; of several the earliest stands.
+    #[n(1)]
+    pub at: Hlc,
 }
 
 /// A grant of rights.

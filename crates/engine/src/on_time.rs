@@ -13,6 +13,9 @@ use crate::tx::Tx;
 /// Producers' silence is looked at this often, ms.
 const SILENCE_EVERY_MS: u64 = 1_000;
 
+/// Sessions forgotten at one tick.
+const SESSIONS_FORGOTTEN_MAX: usize = 1_000;
+
 impl Engine {
     /// The deadline has passed. At most once a group: waiting requests are looked at, and a slice is settled, once for
     /// all inputs of a group, so that neither holds the others up.
@@ -24,6 +27,8 @@ impl Engine {
         self.seal(tx);
         self.withdraw_on_time(tx);
         self.resolve_on_time(tx);
+        self.decide_left_over(tx);
+        self.ledger.expire_sessions(tx, self.time.owner_ms(), SESSIONS_FORGOTTEN_MAX);
         self.settle_some(tx);
         self.silence(tx);
     }

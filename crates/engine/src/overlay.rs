@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crdt::Site;
-use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
+use model::{
+    AccountId, MarketKey, MintedId, Posting, Reference, ReferenceDecision, ResultRegister, ResultScope, WagerRecord,
+};
 
 use crate::port::{View, Write};
 
@@ -20,6 +22,7 @@ pub struct Overlay {
     account_wagers: Vec<(AccountId, MintedId)>,
     market_wagers: Vec<(MarketKey, MintedId)>,
     results: BTreeMap<MarketKey, BTreeMap<ResultScope, ResultRegister>>,
+    references: BTreeMap<Reference, ReferenceDecision>,
 }
 
 impl Overlay {
@@ -31,6 +34,9 @@ impl Overlay {
             }
             Write::Posting(posting) => {
                 self.postings.insert(posting.id, posting.clone());
+            }
+            Write::Reference(decision) => {
+                self.references.insert(decision.received.reference.clone(), decision.clone());
             }
             Write::Log(site, seq, bytes) => {
                 self.log.insert((*site, *seq), bytes.clone());
@@ -54,7 +60,9 @@ impl Overlay {
             | Write::Granted(..)
             | Write::Meta(_)
             | Write::Handed(..)
-            | Write::Ticket(..) => {}
+            | Write::Ticket(..)
+            | Write::Received(..)
+            | Write::Session(..) => {}
         }
     }
 
@@ -80,6 +88,10 @@ impl<V: View> View for Layered<'_, V> {
 
     fn posting(&self, id: MintedId) -> Option<Posting> {
         self.over.postings.get(&id).cloned().or_else(|| self.under.posting(id))
+    }
+
+    fn reference(&self, reference: &Reference) -> Option<ReferenceDecision> {
+        self.over.references.get(reference).cloned().or_else(|| self.under.reference(reference))
     }
 
     fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {

@@ -1,10 +1,11 @@
-//! Requests that wait: for a token's cut, or for an account to arrive. Bounded; each has a deadline.
+//! Requests that wait: for a token's cut, for an account to arrive, or for the decision of a payment reference. Bounded;
+//! each has a deadline.
 //! Knows when to look again; what is then done is `requests`.
 
 use std::collections::BTreeMap;
 
 use model::limits::PARKED_MAX;
-use model::{AccountId, Token};
+use model::{AccountId, Reference, Token};
 
 use crate::door::{Request, RequestId};
 
@@ -15,6 +16,8 @@ pub(crate) enum Until {
     Token(Token),
     /// The account, which another region opens.
     Account(AccountId),
+    /// The birth site's decision of a payment reference; whether this request had it taken in.
+    Reference(Reference, bool),
 }
 
 /// A waiting request.

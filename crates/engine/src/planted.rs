@@ -49,6 +49,8 @@ pub enum Planted {
     GeoEarly,
     /// A ticket places the wager itself as soon as its owner is linked again.
     TicketPlaces,
+    /// A payment reference is decided by the region that hears of it, if that region has not decided it before.
+    RefDedupeLocal,
 }
 
 impl Planted {
@@ -75,5 +77,6 @@ impl Planted {
         Self::HeldEarly,
         Self::GeoEarly,
         Self::TicketPlaces,
+        Self::RefDedupeLocal,
     ];
 }

@@ -9,7 +9,8 @@ use crdt::{Hlc, Row, Site, Vector};
 use feeds::betfair::Book;
 use minicbor::{Decode, Encode};
 use model::{
-    AccountId, Currency, Hash16, MarketKey, MintedId, Posting, ResultRegister, ResultScope, Text, WagerRecord,
+    AccountId, Currency, Hash16, MarketKey, MintedId, Posting, Received, Reference, ReferenceDecision, ResultRegister,
+    ResultScope, SessionRecord, Text, WagerRecord,
 };
 
 use crate::ledger::{Announced, Tenure};
@@ -130,6 +131,12 @@ pub enum Write {
     /// A wager id of a region that could not be heard when a client asked for it here; `None` forgets it. This region's
     /// own note, in no log.
     Ticket(MintedId, Option<Ticket>),
+    /// A decided payment reference.
+    Reference(ReferenceDecision),
+    /// A payment reference that a site has taken in and that is not decided, as far as is known here; `None` forgets it.
+    Received(Reference, Site, Option<Received>),
+    /// A session; `None` forgets it.
+    Session(MintedId, Option<SessionRecord>),
 }
 
 /// What a site did with an undecided wager id instead of deciding it. Final at that site.
@@ -179,6 +186,8 @@ pub trait View {
     fn wager(&self, id: MintedId) -> Option<Arc<WagerRecord>>;
     /// A decided deposit.
     fn posting(&self, id: MintedId) -> Option<Posting>;
+    /// A decided payment reference.
+    fn reference(&self, reference: &Reference) -> Option<ReferenceDecision>;
     /// Entries of a log from index `from` on, in order, without a hole, at most `count_max` and about `bytes_max`
     /// (at least one if there is one).
     fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes>;
@@ -203,7 +212,8 @@ pub struct StoreError {
 /// A store: a [`View`] of what is durable, atomic batches, and the load at start.
 pub trait Durable: View {
     /// Shows every record of the tables an engine keeps in memory: `LogHead`, `Account`, `Row`, `Settle`, `Odds`,
-    /// `Book`, `Granted`, `Handed`, `Ticket` and `Meta`. In any order; `Log`, wagers, postings, results and indexes stay on disk.
+    /// `Book`, `Granted`, `Handed`, `Ticket`, `Received`, `Session` and `Meta`. In any order; `Log`, wagers, postings, decided
+    /// references, results and indexes stay on disk.
     fn load(&self, visit: &mut dyn FnMut(Write));
     /// Writes a batch as a whole and makes it durable. Later writes of the same key in a batch win.
     ///

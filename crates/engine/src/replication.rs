@@ -41,7 +41,7 @@ pub(crate) struct Link {
     /// Regions that it says it is linked with: requests to them can go through it.
     pub(crate) neighbours: BTreeSet<u16>,
     /// It has said an acceptable `Hello` since this process started.
-    met: bool,
+    pub(crate) met: bool,
     /// Next own entry to push; behind it the peer pulls.
     push_from: u64,
     /// Site pulled last: the next pull looks at the others first, so that none starves them.
@@ -483,6 +483,8 @@ impl Engine {
         // What was received must be in the log before it is spent by anything that waits.
         self.seal(tx);
         self.tickets_heard(tx, &entry);
+        // In the batch that merges it: a crash loses both or neither.
+        self.decide_received(tx, &entry);
         for account in merged.accounts {
             self.retry(tx, &account);
             self.seal(tx);

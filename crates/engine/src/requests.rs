@@ -12,6 +12,7 @@ use crate::log::{Cause, hash16};
 use crate::parked::{Until, Waiting};
 use crate::port::View;
 use crate::postings::Why;
+use crate::referencing::ByReference;
 use crate::tx::Tx;
 use crate::wire::PeerMessage;
 use crate::withdrawing::Asked;
@@ -51,11 +52,13 @@ impl Engine {
         let met = |until: &Until| match until {
             Until::Token(token) => known.covers(token),
             Until::Account(account) => ledger.account_head(account).is_some(),
+            Until::Reference(reference, _) => !ledger.taken.holds(ledger.site, reference),
         };
         let due = self.parked.take_due(tx.now.steady_ms, met);
         self.progressed = false;
         for (id, waiting, met) in due {
             match (met, waiting.until) {
+                (_, Until::Reference(_, first)) => self.answer_waiting_reference(tx, id, waiting.request, first),
                 (true, _) => self.serve(tx, id, waiting.request, waiting.wait_ms),
                 (false, Until::Token(_)) => tx.refuse(id, Refusal::TokenAhead),
                 (false, Until::Account(account)) => {
@@ -89,10 +92,21 @@ impl Engine {
                 let answer = self.deposit(tx, posting, &account, amount).unwrap_or_else(Answer::Refused);
                 tx.reply(id, answer);
             }
+            Command::DepositByReference { reference, account, amount } => {
+                self.deposit_by_reference(tx, id, ByReference { reference, account, amount }, wait_ms);
+            }
             Command::Adjust { id: posting, account, amount, kind, reason } => {
                 tx.by = Cause::Operator;
                 let why = Why { kind, reason };
                 let answer = self.adjust(tx, posting, &account, amount, why).unwrap_or_else(Answer::Refused);
+                tx.reply(id, answer);
+            }
+            Command::OpenSession { id: session, account, channel } => {
+                let answer = self.open_session(tx, session, account, channel).unwrap_or_else(Answer::Refused);
+                tx.reply(id, answer);
+            }
+            Command::EndSession { id: session } => {
+                let answer = self.end_session(tx, session).unwrap_or_else(Answer::Refused);
                 tx.reply(id, answer);
             }
             Command::Withdraw { id: posting, account, amount } => {

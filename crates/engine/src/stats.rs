@@ -15,6 +15,16 @@ pub struct Stats {
     pub wagers_undecided: u64,
     /// Deposits posted.
     pub deposits: u64,
+    /// Payment references taken in for their birth sites.
+    pub references_received: u64,
+    /// Payment references decided by this site.
+    pub references_decided: u64,
+    /// Payment references that this site has refused for good.
+    pub references_refused: u64,
+    /// Sessions opened here.
+    pub sessions_opened: u64,
+    /// Sessions ended here.
+    pub sessions_ended: u64,
     /// Settlements posted by this site.
     pub settlements: u64,
     /// Own log entries.

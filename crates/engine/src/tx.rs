@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crdt::Hlc;
-use model::{AccountId, Answer, MarketKey, MintedId, Posting, Refusal, ResultRegister, ResultScope, WagerRecord};
+use model::{
+    AccountId, Answer, MarketKey, MintedId, Posting, Reference, ReferenceDecision, Refusal, ResultRegister,
+    ResultScope, WagerRecord,
+};
 
 use crate::door::{Effect, Lane, Now, Output, RequestId};
 use crate::log::{Cause, Event};
@@ -78,6 +81,10 @@ impl<'v, V: View> Tx<'v, V> {
 
     pub(crate) fn posting(&self, id: MintedId) -> Option<Posting> {
         self.layered().posting(id)
+    }
+
+    pub(crate) fn reference(&self, reference: &Reference) -> Option<ReferenceDecision> {
+        self.layered().reference(reference)
     }
 
     pub(crate) fn log(&self, site: crdt::Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {

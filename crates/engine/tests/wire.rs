@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crdt::{Dot, FeedSlot, Hlc, Register, Row, Site, Vector};
 use engine::ledger::Exposure;
-use engine::log::{Cause, Entry, Event, Grant, Settled};
+use engine::log::{Cause, Entry, Event, Grant, SessionEnded, Settled};
 use engine::odds::{RegisterKey, RegisterValue};
 use engine::port::AccountHead;
 use engine::wire::{
@@ -18,7 +18,8 @@ use engine::wire::{
 use minicbor::bytes::ByteVec;
 use model::{
     AccountId, Amount, Currency, Hash16, MarketKey, MintedId, Odds, OutcomeKey, Posting, PostingAct, Price, ProducerId,
-    Text, WagerState, Withdrawal, WithdrawalState,
+    Received, Reference, ReferenceDecision, ReferenceOutcome, ReferenceRefusal, SentAmount, Session, Text, WagerState,
+    Withdrawal, WithdrawalState,
 };
 
 const HERE: Site = Site::new(1, 1);
@@ -56,6 +57,32 @@ fn entry() -> Entry {
     Entry { site: HERE, seq: 7, prev: Hash16([9; 16]), at: Hlc::new(1_795_000_000_000, 1), by: Cause::Client, events }
 }
 
+/// What payment references look like in a log.
+fn references() -> Entry {
+    let at = Hlc::new(1_795_000_000_000, 3);
+    let reference = Reference::new(&account(), "stripe", "ch_1").unwrap();
+    let amount = SentAmount::of(rust_decimal::Decimal::new(105, 1)).unwrap();
+    let received = Received { reference: reference.clone(), account: account(), amount, body: Hash16([6; 16]), at };
+    let id = MintedId::mint(1_795_000_000_000, 1, 1, 44);
+    let decision = |outcome| ReferenceDecision { received: received.clone(), from: THERE, site: HERE, at, outcome };
+    let act = Some(PostingAct::Reference(reference));
+    let events = vec![
+        Event::Posting(Posting { id, body: Hash16([6; 16]), act, ..posting() }),
+        Event::Referenced(decision(ReferenceOutcome::Posted(id))),
+        Event::Referenced(decision(ReferenceOutcome::Refused(ReferenceRefusal::TooLarge))),
+        Event::Received(received.clone()),
+    ];
+    Entry { seq: 8, events, ..entry() }
+}
+
+/// What sessions look like in a log.
+fn sessions() -> Entry {
+    let (id, at) = (MintedId::mint(1_797_000_000_000, 1, 1, 45), Hlc::new(1_795_000_000_000, 4));
+    let opened = Session { id, account: account(), channel: Text::new("web"), at };
+    let events = vec![Event::Session(opened), Event::SessionEnded(SessionEnded { id, at })];
+    Entry { seq: 9, events, ..entry() }
+}
+
 fn posting() -> Posting {
     let id = MintedId::mint(1_795_000_000_000, 1, 1, 43);
     let (amount, at) = (Amount::from_minor(1_000).unwrap(), Hlc::new(1_795_000_000_000, 2));
@@ -80,6 +107,10 @@ fn odds_value() -> ByteVec {
     register.offer(&ProducerId::new("betfair").unwrap(), word);
     let key = RegisterKey::Price(MarketKey::new("betfair:1.2").unwrap(), OutcomeKey::new("47972").unwrap());
     ByteVec::from(minicbor::to_vec((key, RegisterValue::Price(register))).unwrap())
+}
+
+fn bytes_of(entry: &Entry) -> ByteVec {
+    ByteVec::from(entry.encode().to_vec())
 }
 
 fn frames() -> Vec<(&'static str, PeerMessage)> {
@@ -119,6 +150,14 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         ("hello", PeerMessage::Hello(hello)),
         ("entries", PeerMessage::Entries(entries)),
         ("entries_confirmed", PeerMessage::Entries(confirmed)),
+        (
+            "entries_sessions",
+            PeerMessage::Entries(Entries { site: HERE, first: 9, items: vec![bytes_of(&sessions())] }),
+        ),
+        (
+            "entries_references",
+            PeerMessage::Entries(Entries { site: HERE, first: 8, items: vec![bytes_of(&references())] }),
+        ),
         ("have", PeerMessage::Have(have)),
         ("pull", PeerMessage::Pull { site: THERE, from: 4 }),
         ("acquire", PeerMessage::Acquire(Acquire { n: 9, account: account(), need: 500, want: 2_000, purpose: None })),

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use crate::{
     AccountId, AdjustmentKind, Currency, Definition, Durability, Leg, MarketKey, MarketStatus, MintedId, Odds,
-    OddsPolicy, OutcomeKey, OutcomeResult, ProducerId, ResultScope, Text,
+    OddsPolicy, OutcomeKey, OutcomeResult, ProducerId, Reference, ResultScope, Text,
 };
 
 /// A wager as a client asks for it.
@@ -103,6 +103,15 @@ pub enum Command {
         /// Amount in its currency.
         amount: Decimal,
     },
+    /// Credit money that a payment provider says it has, once per reference.
+    DepositByReference {
+        /// The provider's reference, at the region in the account's name.
+        reference: Reference,
+        /// The account.
+        account: AccountId,
+        /// Amount in its currency.
+        amount: Decimal,
+    },
     /// An operator gives or takes money, once per id.
     Adjust {
         /// Minted id.
@@ -133,6 +142,20 @@ pub enum Command {
         account: AccountId,
         /// Whether it was made.
         confirm: bool,
+    },
+    /// Open a session, which asks the account's home to come here.
+    OpenSession {
+        /// Minted id; its `place_by` is when the session expires.
+        id: MintedId,
+        /// Whose it is.
+        account: AccountId,
+        /// Where the player is.
+        channel: Text,
+    },
+    /// End a session, for good.
+    EndSession {
+        /// Its id.
+        id: MintedId,
     },
     /// Place wagers, in order, each by itself.
     Place(Vec<WagerRequest>),

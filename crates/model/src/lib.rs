@@ -13,7 +13,9 @@ mod money;
 mod odds;
 mod outcome;
 mod posting;
+mod reference;
 mod result;
+mod session;
 mod token;
 mod wager;
 
@@ -32,7 +34,11 @@ pub use outcome::{
     ReplicationView, ShareView, TicketView, WagerAnswer, WagerView,
 };
 pub use posting::{Adjustment, AdjustmentKind, Posting, PostingAct, Withdrawal, WithdrawalState};
+pub use reference::{
+    Received, Reference, ReferenceDecision, ReferenceError, ReferenceOutcome, ReferenceRefusal, SentAmount,
+};
 pub use result::{OutcomeResult, ResultRegister, ResultScope, SettlementCall};
+pub use session::{Session, SessionRecord, SessionView};
 pub use token::{Token, TokenError};
 pub use wager::{
     Decision, Durability, Hash16, Leg, LegTaken, Mint, OddsPolicy, Problem, RejectCode, WagerRecord, WagerState,

@@ -63,6 +63,22 @@ pub const SETTLE_SLICE_MAX: usize = 1_000;
 pub const AMOUNT_MINOR_MAX: u64 = 1_000_000_000_000_000;
 /// Stakes and credits above the ack floor that are kept one by one: beyond it nothing is staked.
 pub const UNACKED_MAX: usize = 1_000_000;
+/// Longest name of a payment provider, in bytes.
+pub const PROVIDER_BYTES_MAX: usize = 64;
+/// Longest reference of a payment provider, in bytes.
+pub const PROVIDER_REF_BYTES_MAX: usize = 200;
+/// Payment references that one region has taken in and whose birth sites have not decided them yet.
+pub const REFERENCES_UNDECIDED_MAX: usize = 50_000;
+/// Longest channel of a session, in bytes.
+pub const CHANNEL_BYTES_MAX: usize = 32;
+/// How long a session lives unless it is ended, in ms.
+pub const SESSION_LIFE_MS: u64 = 30 * 24 * 3_600_000;
+/// How far ahead the end of a session's life may lie, in ms.
+pub const SESSION_LIFE_MS_MAX: u64 = 90 * 24 * 3_600_000;
+/// A session is forgotten this long after its life, in ms.
+pub const SESSION_KEPT_MS: u64 = 10 * 60 * 1_000;
+/// Sessions known at a region, of all regions, beyond which it opens none.
+pub const SESSIONS_MAX: usize = 1_000_000;
 /// Longest reason of an adjustment, in bytes.
 pub const REASON_BYTES_MAX: usize = 500;
 /// Rows of one list answer.

@@ -7,7 +7,8 @@ use crdt::{Dot, Hlc, Site, Vector};
 
 use crate::{
     AccountId, Currency, Definition, EscrowView, Hash16, MarketKey, MarketStatus, Mint, MintedId, Odds, OutcomeKey,
-    OutcomeResult, Posting, ProducerId, RejectCode, Text, WagerRecord,
+    OutcomeResult, Posting, ProducerId, Received, ReferenceDecision, RejectCode, Session, SessionView, Text,
+    WagerRecord,
 };
 
 /// Why nothing was decided or changed. Nothing is recorded for any of these.
@@ -92,6 +93,8 @@ pub enum Refusal {
     DebtOutstanding,
     /// May merely not have arrived (404).
     WithdrawalUnknown,
+    /// May merely not have arrived (404).
+    SessionUnknown,
     /// The withdrawal's entry is not durable in enough regions yet: confirm or release later (409).
     NotHeldYet,
     /// The withdrawal was confirmed and is not released any more (409).
@@ -462,6 +465,26 @@ pub enum Answer {
         /// For writing amounts.
         currency: Currency,
         /// Whether it was decided before this call.
+        replayed: bool,
+    },
+    /// A payment provider's word is durably here, and the account's birth site has not decided it yet.
+    Received(Received),
+    /// A payment provider's reference was refused for good.
+    ReferenceRefused {
+        /// The decision.
+        decision: ReferenceDecision,
+        /// Whether it was made before this call.
+        replayed: bool,
+    },
+    /// A session opened by this call, or before with the same body.
+    Session(SessionView),
+    /// A session that is ended, for good.
+    SessionEnded {
+        /// The session.
+        session: Session,
+        /// When it was.
+        at: Hlc,
+        /// Whether it was before this call.
         replayed: bool,
     },
     /// A withdrawal as it stands.

@@ -4,7 +4,7 @@
 use crdt::{Hlc, Site};
 use minicbor::{Decode, Encode};
 
-use crate::{AccountId, Amount, Hash16, MintedId, Text};
+use crate::{AccountId, Amount, Hash16, MintedId, Reference, Text};
 
 /// A decided posting: a deposit, unless `act` says otherwise.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -27,12 +27,12 @@ pub struct Posting {
     /// The site that decided it.
     #[n(5)]
     pub site: Site,
-    /// What it is, if it is no deposit.
+    /// What it is, if it is no plain deposit.
     #[n(6)]
     pub act: Option<PostingAct>,
 }
 
-/// What a posting is, if it is no deposit.
+/// What a posting is, if it is no plain deposit.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 pub enum PostingAct {
     /// An operator's adjustment.
@@ -41,6 +41,9 @@ pub enum PostingAct {
     /// A withdrawal.
     #[n(1)]
     Withdrawal(#[n(0)] Withdrawal),
+    /// A deposit that a payment provider's reference stands for.
+    #[n(2)]
+    Reference(#[n(0)] Reference),
 }
 
 /// What an operator says an adjustment is for. The money moves the same way for all.
@@ -147,6 +150,15 @@ impl Posting {
     pub const fn withdrawal(&self) -> Option<&Withdrawal> {
         match &self.act {
             Some(PostingAct::Withdrawal(withdrawal)) => Some(withdrawal),
+            _ => None,
+        }
+    }
+
+    /// The payment provider's reference that it stands for, if any.
+    #[must_use]
+    pub const fn reference(&self) -> Option<&Reference> {
+        match &self.act {
+            Some(PostingAct::Reference(reference)) => Some(reference),
             _ => None,
         }
     }

@@ -166,8 +166,8 @@ mod tests {
     use engine::door::{Config, RegionConfig, Request};
     use engine::port::{Durable, StoreError, View, Write};
     use model::{
-        AccountId, Answer, Command, Currency, MarketKey, MintedId, Posting, Query, ResultRegister, ResultScope, Text,
-        WagerRecord,
+        AccountId, Answer, Command, Currency, MarketKey, MintedId, Posting, Query, Reference, ReferenceDecision,
+        ResultRegister, ResultScope, Text, WagerRecord,
     };
     use store::{Identity, Store, Usage};
     use tokio::sync::{mpsc, watch};
@@ -190,6 +190,9 @@ mod tests {
         }
         fn posting(&self, id: MintedId) -> Option<Posting> {
             self.store.posting(id)
+        }
+        fn reference(&self, reference: &Reference) -> Option<ReferenceDecision> {
+            self.store.reference(reference)
         }
         fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {
             self.store.log(site, from, count_max, bytes_max)

@@ -13,7 +13,10 @@ use crdt::{Row, Site};
 use engine::odds::{RegisterKey, RegisterValue};
 use engine::port::{AccountHead, Durable, Handed, LogHead, Meta, SettleCursor, StoreError, Ticket, View, Write};
 use feeds::betfair::Book;
-use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
+use model::{
+    AccountId, MarketKey, MintedId, Posting, Received, Reference, ReferenceDecision, ResultRegister, ResultScope,
+    SessionRecord, WagerRecord,
+};
 
 /// Where in a commit the process dies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -46,6 +49,12 @@ pub struct Tables {
     pub market_wagers: BTreeSet<(MarketKey, MintedId)>,
     /// Deposits.
     pub postings: BTreeMap<MintedId, Posting>,
+    /// Decided payment references.
+    pub references: BTreeMap<Reference, ReferenceDecision>,
+    /// Payment references taken in and undecided.
+    pub received: BTreeMap<(Reference, Site), Received>,
+    /// Sessions.
+    pub sessions: BTreeMap<MintedId, SessionRecord>,
     /// Result registers.
     pub results: BTreeMap<(MarketKey, ResultScope), ResultRegister>,
     /// Markets that wait to be settled.
@@ -100,6 +109,15 @@ impl Tables {
             Write::AccountWager(account, id) => drop(self.account_wagers.insert((account, id))),
             Write::MarketWager(market, id) => drop(self.market_wagers.insert((market, id))),
             Write::Posting(posting) => drop(self.postings.insert(posting.id, posting)),
+            Write::Reference(decision) => {
+                drop(self.references.insert(decision.received.reference.clone(), decision));
+            }
+            Write::Received(reference, site, Some(received)) => {
+                drop(self.received.insert((reference, site), received));
+            }
+            Write::Session(id, Some(record)) => drop(self.sessions.insert(id, record)),
+            Write::Session(id, None) => drop(self.sessions.remove(&id)),
+            Write::Received(reference, site, None) => drop(self.received.remove(&(reference, site))),
             Write::Result(market, scope, register) => drop(self.results.insert((market, scope), register)),
             Write::Settle(market, Some(cursor)) => drop(self.settle.insert(market, cursor)),
             Write::Settle(market, None) => drop(self.settle.remove(&market)),
@@ -122,6 +140,10 @@ impl View for MemoryDisk {
 
     fn posting(&self, id: MintedId) -> Option<Posting> {
         self.tables().postings.get(&id).cloned()
+    }
+
+    fn reference(&self, reference: &Reference) -> Option<ReferenceDecision> {
+        self.tables().references.get(reference).cloned()
     }
 
     fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {
@@ -178,6 +200,10 @@ impl Durable for MemoryDisk {
         t.granted.iter().for_each(|((site, account), n)| visit(Write::Granted(*site, account.clone(), *n)));
         t.handed.iter().for_each(|((id, site), handed)| visit(Write::Handed(*id, *site, Some(handed.clone()))));
         t.tickets.iter().for_each(|(id, ticket)| visit(Write::Ticket(*id, Some(ticket.clone()))));
+        t.sessions.iter().for_each(|(id, record)| visit(Write::Session(*id, Some(record.clone()))));
+        t.received
+            .iter()
+            .for_each(|((name, site), word)| visit(Write::Received(name.clone(), *site, Some(word.clone()))));
         t.meta.iter().for_each(|meta| visit(Write::Meta(meta.clone())));
     }
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::{Row, Site};
 use engine::log::{Entry, Event, hash16, sum16};
-use model::{AccountId, Currency, Hash16, MintedId, Posting, WagerRecord, WithdrawalState};
+use model::{
+    AccountId, Currency, Hash16, MintedId, Posting, Reference, ReferenceDecision, WagerRecord, WithdrawalState,
+};
 
 use crate::disk::Tables;
 use crate::report::Breach;
@@ -35,6 +37,12 @@ pub(crate) struct Ghost {
     /// Hash and running digest at every index.
     pub(crate) chain: BTreeMap<(Site, u64), (Hash16, Hash16)>,
     pub(crate) postings: BTreeMap<MintedId, Posting>,
+    /// Sessions by the logs together: whether opened, whether ended.
+    pub(crate) sessions: BTreeMap<MintedId, (bool, bool)>,
+    /// Payment references as the log that decided them has them.
+    pub(crate) references: BTreeMap<Reference, ReferenceDecision>,
+    /// Payment references that were taken in, in whichever log.
+    pub(crate) received: BTreeSet<(Reference, Site)>,
     /// Wagers as their owner's log has them, settlements followed.
     pub(crate) wagers: BTreeMap<MintedId, WagerRecord>,
     pub(crate) sums: BTreeMap<(AccountId, Site), Sums>,
@@ -167,6 +175,16 @@ impl Ghost {
         }
     }
 
+    /// A payment reference is decided once in the world, whichever log says so.
+    fn referenced(&mut self, decision: ReferenceDecision) -> Result<(), Breach> {
+        let (reference, site) = (decision.received.reference.clone(), decision.site);
+        if let Some(before) = self.references.insert(reference.clone(), decision) {
+            let text = format!("payment {reference} was decided by {} and again by {site}", before.site);
+            return Err(Breach::new("one_posting", text));
+        }
+        Ok(())
+    }
+
     /// Withdrawals that have come to their end.
     pub(crate) fn resolved_count(&self) -> u64 {
         let ended = |p: &&Posting| {
@@ -246,6 +264,10 @@ impl Ghost {
                 sums.consumed += if first { stake } else { 0 };
                 sums.paid = (sums.paid + settled.paid).saturating_sub(before);
             }
+            Event::Session(session) => self.sessions.entry(session.id).or_default().0 = true,
+            Event::SessionEnded(ended) => self.sessions.entry(ended.id).or_default().1 = true,
+            Event::Received(received) => drop(self.received.insert((received.reference, site))),
+            Event::Referenced(decision) => self.referenced(decision)?,
             Event::Resolved(resolved) => self.resolved(site, resolved.id, resolved.confirmed)?,
             Event::Grant(grant) => {
                 *self.sums(&grant.account, site).sent.entry(grant.to).or_default() += grant.amount;

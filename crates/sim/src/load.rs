@@ -1,6 +1,9 @@
 //! What clients do: accounts, deposits, wagers, odds, suspensions, results, signs of life, reads, and asking again.
 //! Peeks at a region the way a client would read it first; judges nothing.
 
+mod payments;
+mod sessions;
+
 use std::collections::VecDeque;
 
 use engine::door::Request;
@@ -19,6 +22,8 @@ use crate::options::Options;
 use crate::oracle::{Call, Oracle};
 use crate::travel::Travel;
 use crate::world::REGIONS;
+
+use payments::Payments;
 
 /// Calls kept for asking again.
 const REMEMBERED: usize = 200;
@@ -70,6 +75,10 @@ pub(crate) struct Load {
     replay: bool,
     /// Withdrawals asked for, and where.
     withdrawals: VecDeque<(MintedId, AccountId, u16)>,
+    /// Sessions that were asked for.
+    sessions: VecDeque<MintedId>,
+    /// Payment providers' calls that are next.
+    payments: Payments,
     /// A market was made at this region and has no prices yet.
     follow: Option<u16>,
 }
@@ -82,6 +91,8 @@ impl Load {
             accounts: names.map(|n| AccountId::new(&n).expect("a valid name")).collect(),
             asked: VecDeque::new(),
             withdrawals: VecDeque::new(),
+            sessions: VecDeque::new(),
+            payments: Payments::default(),
             weights: options.weights,
             wide_outcomes: options.wide_outcomes,
             travel: options.travel.then(Travel::default),
@@ -120,6 +131,9 @@ impl Load {
         oracle: &Oracle,
         plane: impl Fn(u16) -> Option<&'p Plane>,
     ) -> Option<Call> {
+        if let Some(call) = self.payments.next() {
+            return Some(call);
+        }
         let total: u64 = self.weights.iter().sum();
         let mut at = self.draw.below(total);
         let act = ACTS.iter().zip(self.weights).find(|(_, w)| {
@@ -142,6 +156,7 @@ impl Load {
         let call = match act.0 {
             Act::Again => return self.again(),
             Act::Read => return Some(self.read(region, oracle)),
+            Act::Open if self.draw.percent(70) => self.session(now_ms, region),
             Act::Open => {
                 let (account, wait_ms) = (self.account(), self.draw.below(2_000));
                 self.open(&account, region, wait_ms)
@@ -226,6 +241,9 @@ impl Load {
 
     fn deposit(&mut self, now_ms: u64) -> Call {
         let account = self.account();
+        if self.draw.percent(15) {
+            return self.payment(account);
+        }
         let region = if self.draw.percent(60) { home_of(&account) } else { self.region() };
         let (id, amount) = (self.mint(now_ms, region), self.money(&account, 10_000));
         if self.draw.percent(25) {

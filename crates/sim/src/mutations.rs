@@ -30,7 +30,10 @@ const fn any(_: &mut Options) {}
 
 /// Every bug that can be planted: one line each.
 pub const MUTATIONS: &[Mutation] = &[
-    row(Planted::AckBeforeSync, "acknowledge before fsync (3)", &["durable_ack"], |o| o.crash_ppm = 5_000),
+    // Peers, too, are told of what is lost: then they hold entries that their writer does not.
+    row(Planted::AckBeforeSync, "acknowledge before fsync (3)", &["durable_ack", "convergence"], |o| {
+        o.crash_ppm = 5_000;
+    }),
     row(Planted::NotSticky, "let a reject be retried into an accept (3)", &["one_acceptance"], any),
     row(Planted::RegrantRepeats, "grant a request twice (ESCROW 1.5)", &["one_grant"], any),
     row(Planted::GrantFromReply, "use an RPC reply before its log entry (3)", &["no_overdraft"], any),
@@ -52,13 +55,15 @@ pub const MUTATIONS: &[Mutation] = &[
     // A reply that tells of a decision is misread as well: then the final answers differ.
     row(Planted::FenceFromReply, "use a fence reply out of band (ESCROW 5)", &["one_acceptance", "sticky_answer"], any),
     row(Planted::QueryWithoutFence, "query without fence (ESCROW 2.10 O0'')", &["one_acceptance"], any),
-    row(Planted::TicketPlaces, "place a pending id late (ESCROW 2.10)", &["one_acceptance"], |o| {
+    // Whoever says pending and places in the same group holds no ticket for what it has promised.
+    row(Planted::TicketPlaces, "place a pending id late (ESCROW 2.10)", &["one_acceptance", "durable_ack"], |o| {
         o.cut_every_ms = 1_000
     }),
     row(Planted::HeldEarly, "release a withdrawal before its ack (ESCROW 5 P12)", &["held_when_safe"], any),
     row(Planted::GeoEarly, "answer at level geo before the floor has passed (ESCROW 2.4)", &["durable_ack"], any),
     row(Planted::RefundOnTimeout, "take back a grant on time-out (3)", &["contained", "conservation"], any),
     row(Planted::IncrementDeltas, "ship increments (3)", &["no_overdraft"], |o| o.duplicate_ppm = 50_000),
+    row(Planted::RefDedupeLocal, "decide a reference away from its birth site (3)", &["one_posting"], any),
     row(Planted::GuardWithoutOverlay, "check funds outside `apply` (3)", &["no_overdraft"], any),
 ];
 

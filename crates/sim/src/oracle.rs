@@ -7,9 +7,10 @@ use std::sync::Arc;
 use crdt::Site;
 use engine::door::{Request, RequestId};
 use model::{
-    Amount, Answer, Command, MintedId, Posting, Query, Refusal, Token, WagerAnswer, WagerRecord, WagerRequest,
-    WagerState, WagerView,
+    AccountId, Amount, Answer, Command, MintedId, Posting, Query, Reference, ReferenceOutcome, Refusal, Token,
+    WagerAnswer, WagerRecord, WagerRequest, WagerState, WagerView,
 };
+use rust_decimal::Decimal;
 
 use crate::ghost::Ghost;
 use crate::report::Breach;
@@ -23,6 +24,9 @@ pub(crate) struct Call {
     pub(crate) token: Option<Token>,
     pub(crate) wait_ms: u64,
 }
+
+/// A payment provider's words: reference, account and amount.
+type Sent = (Reference, AccountId, Decimal);
 
 /// A final answer to a wager id.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +50,10 @@ pub(crate) struct Oracle {
     pub(crate) pending_said: u64,
     pub(crate) deposits: BTreeMap<MintedId, Posting>,
     pub(crate) withdrawals: Withdrawals,
+    /// What clients were told of payment references, by what they had sent, and the newest request asked before that.
+    references: BTreeMap<Sent, (ReferenceOutcome, RequestId)>,
+    /// Payments that clients were told are credited by their own call: one call of each.
+    credited: BTreeSet<Reference>,
     /// Tokens of answers that carried a decision.
     pub(crate) tokens: BTreeMap<MintedId, Token>,
     /// Furthest token that each region has shown of its own writes: (log, odds).
@@ -56,6 +64,17 @@ pub(crate) struct Oracle {
     pub(crate) undecided: u64,
     /// Regions that said `pending` of an id, which they must resolve by themselves.
     pub(crate) promised: BTreeSet<(u16, MintedId)>,
+}
+
+/// A session that a client is shown is in a log, and so is its end.
+fn session(id: MintedId, answer: &Answer, ghost: &Ghost) -> Result<(), Breach> {
+    let (opened, ended) = ghost.sessions.get(&id).copied().unwrap_or_default();
+    let missing = match answer {
+        Answer::Session(_) => !opened,
+        Answer::SessionEnded { .. } => !ended,
+        _ => false,
+    };
+    if missing { Err(Breach::new("durable_ack", format!("session {id}: {answer:?} is in no log"))) } else { Ok(()) }
 }
 
 /// The part of a decision that never changes.
@@ -129,6 +148,13 @@ impl Oracle {
             }
             (Request::Command(Command::Deposit { id, .. } | Command::Adjust { id, .. }), answer) => {
                 self.deposited(*id, answer, ghost)?
+            }
+            (Request::Command(Command::DepositByReference { reference, account, amount }), answer) => {
+                let sent = (reference.clone(), account.clone(), amount.normalize());
+                self.referenced(id, &sent, answer, ghost)?;
+            }
+            (Request::Command(Command::OpenSession { id, .. } | Command::EndSession { id }), answer) => {
+                session(*id, answer, ghost)?;
             }
             (Request::Query(Query::Wager(id)), Answer::Wager { view, .. }) => {
                 let covered = call.token.as_ref().zip(self.tokens.get(id)).is_some_and(|(a, b)| a.covers(b));
@@ -258,6 +284,44 @@ impl Oracle {
             }
             _ if covered => {
                 Err(Breach::new("sticky_answer", format!("a read that waited for wager {id}'s token does not show it")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A payment's answer stays; one call of all is told that it was the first.
+    fn referenced(&mut self, id: RequestId, sent: &Sent, answer: &Answer, ghost: &Ghost) -> Result<(), Breach> {
+        let reference = &sent.0;
+        let outcome = match answer {
+            Answer::Deposited { posting, replayed, .. } => {
+                if (posting.reference(), &posting.account) != (Some(reference), &sent.1) {
+                    return Err(Breach::new("sticky_answer", format!("payment {reference} was answered with another")));
+                }
+                if !replayed && !self.credited.insert(reference.clone()) {
+                    return Err(Breach::new("one_posting", format!("payment {reference} was credited by two calls")));
+                }
+                self.deposited(posting.id, answer, ghost)?;
+                ReferenceOutcome::Posted(posting.id)
+            }
+            Answer::ReferenceRefused { decision, .. } => decision.outcome,
+            Answer::Received(_) | Answer::Refused(Refusal::IdReused | Refusal::AccountUnknown) => {
+                let before = self.references.get(sent).filter(|(_, last)| id > *last);
+                return match before {
+                    None => Ok(()),
+                    // A region that has not heard of the decision yet takes the payment in, or still holds another
+                    // body of it; both end as the decision says.
+                    Some(_) if !matches!(answer, Answer::Refused(Refusal::AccountUnknown)) => Ok(()),
+                    Some(_) => {
+                        let text = format!("payment {reference} was decided and is now {answer:?}");
+                        Err(Breach::new("sticky_answer", text))
+                    }
+                };
+            }
+            _ => return Ok(()),
+        };
+        match self.references.insert(sent.clone(), (outcome, self.last_id)) {
+            Some((before, _)) if before != outcome => {
+                Err(Breach::new("sticky_answer", format!("payment {reference} was {before:?} and is now {outcome:?}")))
             }
             _ => Ok(()),
         }

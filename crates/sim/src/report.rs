@@ -79,6 +79,12 @@ pub struct Report {
     pub prepared: u64,
     /// Answers that called one pending.
     pub pending: u64,
+    /// Payment references decided.
+    pub references: u64,
+    /// Payment references taken in away from their birth sites.
+    pub received: u64,
+    /// Sessions ended.
+    pub sessions: u64,
     /// Suspensions written.
     pub suspensions: u64,
     /// Old copies of a directory that came back while there was load.
@@ -96,8 +102,8 @@ impl fmt::Display for Report {
         write!(
             f,
             "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} deposits {} \
-             homes {} handed {} passed on {} resolved {} prepared {} pending {} suspensions {} old copies {} respent {} \
-             decided again {} tickets {} equal at {} ms",
+             homes {} handed {} passed on {} resolved {} prepared {} pending {} references {} received {} sessions {} \
+             suspensions {} old copies {} respent {} decided again {} tickets {} equal at {} ms",
             self.trace,
             self.events,
             self.groups,
@@ -113,6 +119,9 @@ impl fmt::Display for Report {
             self.resolved,
             self.prepared,
             self.pending,
+            self.references,
+            self.received,
+            self.sessions,
             self.suspensions,
             self.old_copies,
             self.respent,

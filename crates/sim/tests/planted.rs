@@ -132,3 +132,8 @@ fn a_withdrawal_held_before_its_ack_is_caught() {
 fn a_ticket_that_places_its_wager_is_caught() {
     caught(Planted::TicketPlaces);
 }
+
+#[test]
+fn a_payment_decided_where_it_is_heard_is_caught() {
+    caught(Planted::RefDedupeLocal);
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::port::Write;
 use minicbor::Decode;
-use model::{Posting, WagerRecord};
+use model::{Posting, ReferenceDecision, WagerRecord};
 
 use crate::keys::{Family, Key, OfAccount};
 use crate::record::{self, Damage};
@@ -51,6 +51,11 @@ impl Sealed {
             Write::Handed(_, _, None) => return (family, Act::Remove),
             Write::Ticket(_, Some(ticket)) => record::seal(family, key, ticket, out),
             Write::Ticket(_, None) => return (family, Act::Remove),
+            Write::Reference(decision) => record::seal(family, key, decision, out),
+            Write::Received(_, _, Some(received)) => record::seal(family, key, received, out),
+            Write::Received(_, _, None) => return (family, Act::Remove),
+            Write::Session(_, Some(session)) => record::seal(family, key, session, out),
+            Write::Session(_, None) => return (family, Act::Remove),
         }
         (family, Act::Put)
     }
@@ -83,6 +88,13 @@ pub(crate) fn read(family: Family, key: &[u8], bytes: &[u8]) -> Result<Write, Da
         Key::Settle(market) => Write::Settle(market, Some(record::open(family, key, bytes)?)),
         Key::Handed(id, site) => Write::Handed(id, site, Some(record::open(family, key, bytes)?)),
         Key::Ticket(id) => Write::Ticket(id, Some(record::open(family, key, bytes)?)),
+        Key::Reference(name) => {
+            Write::Reference(own(name, record::open(family, key, bytes)?, |d: &ReferenceDecision| {
+                d.received.reference.clone()
+            })?)
+        }
+        Key::Received(site, name) => Write::Received(name, site, Some(record::open(family, key, bytes)?)),
+        Key::Session(id) => Write::Session(id, Some(record::open(family, key, bytes)?)),
         Key::Birth => return Err(Damage::Key(crate::keys::BadKey)),
     })
 }
@@ -106,6 +118,9 @@ fn key_of(write: &Write) -> Key {
         Write::Meta(_) => Key::Meta,
         Write::Handed(id, site, _) => Key::Handed(*id, *site),
         Write::Ticket(id, _) => Key::Ticket(*id),
+        Write::Reference(decision) => Key::Reference(decision.received.reference.clone()),
+        Write::Received(name, site, _) => Key::Received(*site, name.clone()),
+        Write::Session(id, _) => Key::Session(*id),
     }
 }
 
@@ -219,6 +234,9 @@ mod tests {
             Write::Meta(_) => "meta",
             Write::Handed(..) => "handed",
             Write::Ticket(..) => "ticket",
+            Write::Reference(_) => "reference",
+            Write::Received(..) => "received",
+            Write::Session(..) => "session",
         };
         (name, write)
     }
@@ -250,7 +268,7 @@ mod tests {
     fn the_bytes_of_every_kind_are_those_checked_in() {
         let all: Vec<_> = one_of_each().into_iter().map(named).chain(more()).collect();
         let names: std::collections::BTreeSet<_> = all.iter().map(|(n, _)| *n).collect();
-        assert_eq!(names.len(), 22, "one of each kind, each once");
+        assert_eq!(names.len(), 26, "one of each kind, each once");
         for (name, write) in all {
             let (family, act, now) = sealed(&write);
             assert_eq!(act, Act::Put);
@@ -377,7 +395,7 @@ mod tests {
         }
 
         #[test]
-        fn foreign_bytes_are_refused_without_a_panic(family in 0usize..10, write in any_write(), record: Vec<u8>) {
+        fn foreign_bytes_are_refused_without_a_panic(family in 0usize..11, write in any_write(), record: Vec<u8>) {
             let (_, _, now) = sealed(&write);
             let family = Family::ALL[family];
             let is_index = matches!(family, Family::AccountWagers | Family::MarketWagers);

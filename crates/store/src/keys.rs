@@ -11,6 +11,7 @@
 //! | `account_wagers` | account · 00 · id | nothing: an index |
 //! | `market_wagers` | market · 00 · id | nothing: an index |
 //! | `postings` | id | a decided deposit |
+//! | `references` | region · 00 · provider · 00 · reference | a decided payment reference |
 //! | `results` | market · 00 · scope | a result register |
 //! | `odds` | 00 · producer | whether a producer may be believed |
 //! | `odds` | 01 | the replay clock |
@@ -25,6 +26,8 @@
 //! | `meta` | 03 · market | a market whose wagers wait to be settled |
 //! | `meta` | 08 · id · site | what that site did with a wager id instead of deciding it |
 //! | `meta` | 09 · id | a wager id of a region that could not be heard |
+//! | `meta` | 0c · site · region · 00 · provider · 00 · reference | a payment reference that site has taken in |
+//! | `meta` | 10 · id | a session |
 //!
 //! site = region (2 bytes) · incarnation (4) · shard (2); index and numbers 8 bytes; all big-endian, so that byte
 //! order is number order. id = its 16 bytes, which begin with `place_by`. scope = 00 for the market, 01 · outcome.
@@ -33,7 +36,7 @@
 
 use crdt::Site;
 use engine::odds::RegisterKey;
-use model::{AccountId, MarketKey, MintedId, OutcomeKey, ProducerId, ResultScope};
+use model::{AccountId, MarketKey, MintedId, OutcomeKey, ProducerId, Reference, ResultScope};
 
 /// A column family.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -44,6 +47,7 @@ pub(crate) enum Family {
     AccountWagers,
     MarketWagers,
     Postings,
+    References,
     Results,
     Odds,
     Books,
@@ -51,13 +55,14 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Log,
         Self::Rows,
         Self::Wagers,
         Self::AccountWagers,
         Self::MarketWagers,
         Self::Postings,
+        Self::References,
         Self::Results,
         Self::Odds,
         Self::Books,
@@ -73,6 +78,7 @@ impl Family {
             Self::AccountWagers => "account_wagers",
             Self::MarketWagers => "market_wagers",
             Self::Postings => "postings",
+            Self::References => "references",
             Self::Results => "results",
             Self::Odds => "odds",
             Self::Books => "books",
@@ -90,6 +96,7 @@ pub(crate) enum Key {
     AccountWager(AccountId, MintedId),
     MarketWager(MarketKey, MintedId),
     Posting(MintedId),
+    Reference(Reference),
     Result(MarketKey, ResultScope),
     Odds(RegisterKey),
     Book(MarketKey),
@@ -99,6 +106,8 @@ pub(crate) enum Key {
     Settle(MarketKey),
     Handed(MintedId, Site),
     Ticket(MintedId),
+    Received(Site, Reference),
+    Session(MintedId),
 }
 
 /// What is kept under an account's name.
@@ -123,11 +132,18 @@ impl Key {
             Self::AccountWager(..) => Family::AccountWagers,
             Self::MarketWager(..) => Family::MarketWagers,
             Self::Posting(_) => Family::Postings,
+            Self::Reference(_) => Family::References,
             Self::Result(..) => Family::Results,
             Self::Odds(_) => Family::Odds,
             Self::Book(_) => Family::Books,
-            Self::Birth | Self::Meta | Self::LogHead(_) | Self::Settle(_) => Family::Meta,
-            Self::Handed(..) | Self::Ticket(_) => Family::Meta,
+            Self::Birth
+            | Self::Meta
+            | Self::LogHead(_)
+            | Self::Settle(_)
+            | Self::Handed(..)
+            | Self::Ticket(_)
+            | Self::Received(..)
+            | Self::Session(_) => Family::Meta,
         }
     }
 
@@ -162,6 +178,15 @@ impl Key {
             }
             Self::Odds(key) => put_register(out, key),
             Self::Book(market) => out.extend(market.as_str().as_bytes()),
+            Self::Reference(reference) => put_reference(out, reference),
+            Self::Received(site, reference) => {
+                put_tagged_site(out, 12, *site);
+                put_reference(out, reference);
+            }
+            Self::Session(id) => {
+                out.push(16);
+                out.extend(id.bytes());
+            }
             Self::Birth => out.push(0),
             Self::Meta => out.push(1),
             Self::LogHead(site) => put_tagged_site(out, 2, *site),
@@ -195,6 +220,7 @@ impl Key {
             Family::AccountWagers => Self::AccountWager(r.account()?, r.id()?),
             Family::MarketWagers => Self::MarketWager(r.market()?, r.id()?),
             Family::Postings => Self::Posting(r.id()?),
+            Family::References => Self::Reference(r.last_reference()?),
             Family::Results => Self::Result(r.market()?, r.scope()?),
             Family::Odds => Self::Odds(r.register()?),
             Family::Books => Self::Book(r.last_market()?),
@@ -205,6 +231,8 @@ impl Key {
                 3 => Self::Settle(r.last_market()?),
                 8 => Self::Handed(r.id()?, r.site()?),
                 9 => Self::Ticket(r.id()?),
+                16 => Self::Session(r.id()?),
+                12 => Self::Received(r.site()?, r.last_reference()?),
                 _ => return Err(BadKey),
             },
         };
@@ -253,6 +281,12 @@ fn put_tagged_site(out: &mut Vec<u8>, tag: u8, site: Site) {
 fn put_tagged(out: &mut Vec<u8>, tag: u8, name: &str) {
     out.push(tag);
     out.extend(name.as_bytes());
+}
+
+fn put_reference(out: &mut Vec<u8>, reference: &Reference) {
+    put_name(out, reference.region());
+    put_name(out, reference.provider());
+    out.extend(reference.name().as_bytes());
 }
 
 fn put_scope(out: &mut Vec<u8>, scope: &ResultScope) {
@@ -313,6 +347,11 @@ impl Reader<'_> {
 
     fn id(&mut self) -> Result<MintedId, BadKey> {
         MintedId::from_bytes(self.take()?).map_err(|_| BadKey)
+    }
+
+    fn last_reference(&mut self) -> Result<Reference, BadKey> {
+        let (region, provider) = (self.name()?.to_owned(), self.name()?.to_owned());
+        Reference::at(&region, &provider, self.last_name()?).map_err(|_| BadKey)
     }
 
     fn account(&mut self) -> Result<AccountId, BadKey> {
@@ -410,6 +449,12 @@ mod tests {
         ]
     }
 
+    fn reference() -> impl Strategy<Value = Reference> {
+        let short = || proptest::string::string_regex("[.a-]{1,3}").unwrap();
+        (short(), short(), name())
+            .prop_map(|(region, provider, name)| Reference::at(&region, &provider, &name).unwrap())
+    }
+
     fn of_account() -> impl Strategy<Value = OfAccount> {
         prop_oneof![Just(OfAccount::Head), site().prop_map(OfAccount::Row), site().prop_map(OfAccount::Granted)]
     }
@@ -431,6 +476,9 @@ mod tests {
             market().prop_map(Key::Settle),
             (id(), site()).prop_map(|(i, s)| Key::Handed(i, s)),
             id().prop_map(Key::Ticket),
+            reference().prop_map(Key::Reference),
+            id().prop_map(Key::Session),
+            (site(), reference()).prop_map(|(s, r)| Key::Received(s, r)),
         ]
     }
 
@@ -459,7 +507,7 @@ mod tests {
         }
 
         #[test]
-        fn other_bytes_are_refused_or_mean_one_key(family in 0usize..10, bytes: Vec<u8>) {
+        fn other_bytes_are_refused_or_mean_one_key(family in 0usize..11, bytes: Vec<u8>) {
             let family = Family::ALL[family];
             if let Ok(key) = Key::read(family, &bytes) {
                 prop_assert_eq!(key.bytes(), bytes);

@@ -110,5 +110,5 @@ impl StoreOptions {
 
 /// Families asked for single keys that are mostly not there. All others are read in order or only at start.
 const fn filtered(family: Family) -> bool {
-    matches!(family, Family::Wagers | Family::Postings)
+    matches!(family, Family::Wagers | Family::Postings | Family::References)
 }

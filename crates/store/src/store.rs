@@ -7,7 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crdt::Site;
 use engine::port::{Durable, StoreError, View, Write};
-use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
+use model::{
+    AccountId, MarketKey, MintedId, Posting, Reference, ReferenceDecision, ResultRegister, ResultScope, WagerRecord,
+};
 use rocksdb::{ColumnFamily, DB, FlushOptions, ReadOptions, WriteBatch, WriteOptions};
 
 use crate::batch::Batch;
@@ -148,6 +150,13 @@ impl View for Store {
         match self.read(&Key::Posting(id))? {
             Write::Posting(posting) => Some(posting),
             other => unreachable!("the postings' family holds postings, not {other:?}"),
+        }
+    }
+
+    fn reference(&self, reference: &Reference) -> Option<ReferenceDecision> {
+        match self.read(&Key::Reference(reference.clone()))? {
+            Write::Reference(decision) => Some(decision),
+            other => unreachable!("the references' family holds decisions, not {other:?}"),
         }
     }
 

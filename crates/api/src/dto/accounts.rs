@@ -1,13 +1,12 @@
-//! Accounts and deposits, both ways.
+//! Accounts, both ways.
 
-use model::{AccountId, AccountView, Currency, MintedId, Posting};
-use rust_decimal::Decimal;
+use model::{AccountView, Currency};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::config::ApiConfig;
-use crate::dto::shown::{Shown, Time};
-use crate::strict::{self, Body, Faults, Str};
+use crate::dto::shown::Shown;
+use crate::strict::{Body, Faults, Str};
 
 /// Opens an account.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -40,48 +39,6 @@ impl Body for OpenBody {
             }
         }
         faults.need("currency", input.currency.as_ref(), Currency::new)
-    }
-}
-
-/// Credits money, once per id.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = Deposit)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DepositIn<'a> {
-    /// Minted id (`POST /v1/ids?for=posting`).
-    #[serde(borrow)]
-    #[schema(value_type = String, required)]
-    id: Option<Str<'a>>,
-    /// In the account's currency.
-    #[schema(value_type = String, required, example = "10.50")]
-    amount: Option<Str<'a>>,
-    #[schema(ignore)]
-    provider: Option<Str<'a>>,
-    #[schema(ignore)]
-    provider_ref: Option<Str<'a>>,
-}
-
-/// Reads id and amount.
-pub(crate) struct DepositBody;
-
-impl Body for DepositBody {
-    type In<'a> = DepositIn<'a>;
-    type Parsed = (MintedId, Decimal);
-
-    fn parse(input: DepositIn<'_>, faults: &mut Faults) -> Option<(MintedId, Decimal)> {
-        let mut by_reference = false;
-        for (field, given) in [("provider", input.provider), ("provider_ref", input.provider_ref)] {
-            if given.is_some() {
-                by_reference = true;
-                faults.add_as("unsupported", field, "deposits by a provider's reference are not offered yet; use id");
-            }
-        }
-        let amount = faults.need("amount", input.amount.as_ref(), strict::amount);
-        if by_reference && input.id.is_none() {
-            return None;
-        }
-        let id = faults.need("id", input.id.as_ref(), MintedId::parse);
-        Some((id?, amount?))
     }
 }
 
@@ -143,38 +100,6 @@ impl<'a> AccountOut<'a> {
             debt: money(view.debt),
             home: config.region(view.home.region),
             shares: view.shares.iter().map(share).collect(),
-        }
-    }
-}
-
-/// A decided deposit.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Posted)]
-pub(crate) struct PostedOut<'a> {
-    #[schema(value_type = String)]
-    id: Shown<MintedId>,
-    #[schema(value_type = String)]
-    account: Shown<&'a AccountId>,
-    amount: String,
-    currency: &'a str,
-    /// Always `posted`.
-    status: &'static str,
-    /// The region that posted it.
-    region: String,
-    #[schema(value_type = String, format = DateTime)]
-    posted_at: Time,
-}
-
-impl<'a> PostedOut<'a> {
-    pub(crate) fn of(posting: &'a Posting, currency: &'a Currency, config: &ApiConfig) -> Self {
-        Self {
-            id: Shown(posting.id),
-            account: Shown(&posting.account),
-            amount: currency.format(i128::from(posting.amount.minor())),
-            currency: currency.code(),
-            status: "posted",
-            region: config.region(posting.site.region),
-            posted_at: Time(posting.at.ms()),
         }
     }
 }

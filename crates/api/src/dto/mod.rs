@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod admin;
+pub(crate) mod deposits;
 pub(crate) mod escrow;
 pub(crate) mod exchange;
 pub(crate) mod ids;
@@ -12,6 +13,7 @@ pub(crate) mod pending;
 pub(crate) mod postings;
 pub(crate) mod producers;
 pub(crate) mod reports;
+pub(crate) mod sessions;
 pub(crate) mod shown;
 pub(crate) mod wager_views;
 pub(crate) mod wagers;

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod admin;
+pub(crate) mod deposits;
 pub(crate) mod feeds;
 pub(crate) mod health;
 pub(crate) mod ids;
@@ -9,4 +10,5 @@ pub(crate) mod markets;
 pub(crate) mod odds;
 pub(crate) mod postings;
 pub(crate) mod producers;
+pub(crate) mod sessions;
 pub(crate) mod wagers;

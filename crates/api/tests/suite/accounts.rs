@@ -85,8 +85,6 @@ async fn bad_accounts_and_deposits_are_refused_by_name() {
     refused(&desk, "/v1/accounts/p", "PUT", r#"{"currency":"GBP"}"#, "malformed", &["account"]).await;
     refused(&desk, deposits, "POST", r#"{"id":"x","amount":"-1"}"#, "malformed", &["amount", "id"]).await;
     refused(&desk, deposits, "POST", r#"{"amount":5}"#, "malformed", &["amount", "id"]).await;
-    let by_reference = r#"{"provider":"p","provider_ref":"r","amount":"1.00"}"#;
-    refused(&desk, deposits, "POST", by_reference, "unsupported", &["provider", "provider_ref"]).await;
 }
 
 #[tokio::test]

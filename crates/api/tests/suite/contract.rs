@@ -28,10 +28,10 @@ async fn every_call_of_the_document_is_there_and_it_is_served() {
     let document: Value = got.json();
     assert_eq!(document, serde_json::from_str::<Value>(&api::openapi_json()).unwrap());
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 29, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 31, "{:?}", paths.keys());
     for (path, calls) in paths {
         let path = path.replace("{account}", "p@eu").replace("{id}", crate::support::ID);
-        let path = path.replace("{market}", "m:1").replace("{producer}", "p");
+        let path = path.replace("{market}", "m:1").replace("{producer}", "p").replace("{session}", crate::support::ID);
         for method in calls.as_object().unwrap().keys() {
             let got = desk.call(&method.to_uppercase(), &path, &[], Body::empty()).await;
             assert!(!matches!(got.status.as_u16(), 404 | 405), "{method} {path}: {}", got.status);

@@ -1,5 +1,5 @@
 //! Deposits: one posting per minted id, decided by its origin; and accounts, opened by their birth site.
-//! Knows no providers' references yet.
+//! Knows no payment providers: their references are `references`.
 
 use crdt::Hlc;
 use model::{AccountId, Amount, Currency, Hash16, MintedId, Posting, Refusal, Text};
@@ -49,21 +49,31 @@ impl Ledger {
         amount: Amount,
         body: Hash16,
     ) -> Result<Deposited, Refusal> {
-        let room = self.accounts.get(account).and_then(|a| a.rows.get(&self.site)).map_or(u64::MAX, crdt::Row::room);
-        if amount.minor() > room {
+        if amount.minor() > self.credit_room(account) {
             let why = Text::new("would carry the account beyond what can be counted; open another account");
             return Err(Refusal::Malformed { field: Text::new("amount"), why });
         }
         let posting = Posting { id, account: account.clone(), amount, body, at, site: self.site, act: None };
+        self.credit(tx, &posting);
+        Ok(Deposited { posting, replayed: false })
+    }
+
+    /// How much more may be credited to an account here, minor units.
+    pub(super) fn credit_room(&self, account: &AccountId) -> u64 {
+        self.accounts.get(account).and_then(|a| a.rows.get(&self.site)).map_or(u64::MAX, crdt::Row::room)
+    }
+
+    /// Books a posting that credits. There is room for it, and its id is undecided.
+    pub(super) fn credit<V: View>(&mut self, tx: &mut Tx<'_, V>, posting: &Posting) {
+        let (account, minor) = (&posting.account, posting.amount.minor());
         let row = self.own_row(tx, account);
-        row.dep = row.dep.checked_add(amount.minor()).expect("deposits of one account fit 64 bits");
+        row.dep = row.dep.checked_add(minor).expect("deposits of one account fit 64 bits");
         tx.put(Write::Posting(posting.clone()));
         tx.events.push(Event::Posting(posting.clone()));
-        self.credited(account, amount.minor());
+        self.credited(account, minor);
         if self.ack_quorum == 0 {
-            self.push_home(tx, account, amount.minor());
+            self.push_home(tx, account, minor);
         }
-        Ok(Deposited { posting, replayed: false })
     }
 
     /// Grants a credit that was booked away from home to the home as soon as S3 allows, which is once other regions

@@ -6,8 +6,13 @@ use std::sync::Arc;
 
 use crdt::{Row, Site};
 use model::limits::AMOUNT_MINOR_MAX;
-use model::{AccountId, Amount, MarketKey, MintedId, Posting, WagerRecord, WagerState, WithdrawalState};
+use model::{
+    AccountId, Amount, MarketKey, MintedId, Posting, Reference, ReferenceOutcome, WagerRecord, WagerState,
+    WithdrawalState,
+};
 
+use super::references::check_received;
+use super::sessions::check_life;
 use super::{Exposure, Ledger};
 use crate::log::{Entry, EntryError, Event, Resolved, Settled};
 use crate::planted::Planted;
@@ -35,6 +40,8 @@ pub(super) struct Said<'e> {
     postings: BTreeSet<MintedId>,
     /// Wager ids given away or closed in this entry.
     pub(super) handed: BTreeSet<MintedId>,
+    /// Payment references decided in this entry.
+    pub(super) references: BTreeSet<&'e Reference>,
 }
 
 fn refused<T>(why: String) -> Result<T, EntryError> {
@@ -78,6 +85,10 @@ impl Ledger {
                     self.check_handed(tx, entry, cancelled.id, &said)?;
                     said.handed.insert(cancelled.id);
                 }
+                Event::Referenced(decision) => self.check_referenced(tx, entry, decision, region_name, &mut said)?,
+                Event::Received(received) => check_received(received)?,
+                Event::Session(session) => self.check_session(entry, session)?,
+                Event::SessionEnded(ended) => check_life(entry, ended.id)?,
                 Event::Resolved(resolved) => check_resolved(tx, entry, resolved, &mut said)?,
                 Event::Grant(grant) => {
                     if grant.amount == 0 {
@@ -171,6 +182,10 @@ impl Ledger {
                 }
                 Event::Settled(settled) => apply_settled(tx, entry, settled),
                 Event::Posting(posting) => tx.put(Write::Posting(posting.clone())),
+                Event::Referenced(decision) => self.note_decided(tx, decision),
+                Event::Received(received) => self.note_taken(tx, entry.site, received),
+                Event::Session(session) => self.note_opened(tx, session),
+                Event::SessionEnded(ended) => self.note_ended(tx, ended),
                 Event::Resolved(resolved) => apply_resolved(tx, resolved),
                 Event::Result(market, scope, register) => {
                     let known = tx.results(market).into_iter().find(|(s, _)| s == scope);
@@ -288,6 +303,10 @@ fn check_posting<V: View>(
         if !fresh || withdrawal.entry != entry.seq {
             return refused(format!("withdrawal {} is not a fresh decision", posting.id));
         }
+    }
+    let bound = |e: &Event| matches!(e, Event::Referenced(d) if d.outcome == ReferenceOutcome::Posted(posting.id));
+    if posting.reference().is_some() && !entry.events.iter().any(bound) {
+        return refused(format!("posting {} stands for a reference that is not decided with it", posting.id));
     }
     if tx.posting(posting.id).is_some() || !said.postings.insert(posting.id) {
         return refused(format!("posting {} was decided before", posting.id));

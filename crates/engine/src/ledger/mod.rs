@@ -10,7 +10,9 @@ mod handed;
 mod homes;
 mod merge;
 mod place;
+mod references;
 mod rights;
+mod sessions;
 mod settle;
 mod spend;
 mod window;
@@ -19,13 +21,14 @@ mod withdraw;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::{Row, Site, Vector};
-use model::{AccountId, AccountView, Hash16, MarketKey, MintedId, ShareView};
+use model::{AccountId, AccountView, Hash16, MarketKey, MintedId, SessionRecord, ShareView};
 
 pub(crate) use adjust::Adjusting;
 pub(crate) use deposit::Deposited;
 pub(crate) use handed::Standing;
 pub use homes::{StakedAt, Tenure};
 pub(crate) use place::{Admitted, Judged};
+pub use references::Taken;
 pub(crate) use rights::Granting;
 pub(crate) use spend::Paid;
 pub use window::{Announced, Exposure, Unacked, Window};
@@ -87,6 +90,10 @@ pub struct Ledger {
     pub prepared: BTreeSet<u64>,
     /// Wager ids that a site gave away or closed, by id and that site.
     pub handed: BTreeMap<(MintedId, Site), Handed>,
+    /// Payment references that a site has taken in and that are not decided, as far as is known here.
+    pub taken: Taken,
+    /// Sessions by id, which begins with when they expire.
+    pub sessions: BTreeMap<MintedId, SessionRecord>,
     pub(crate) planted: Planted,
 }
 
@@ -109,6 +116,8 @@ impl Ledger {
             confirmed: Vector::default(),
             prepared: BTreeSet::new(),
             handed: BTreeMap::new(),
+            taken: Taken::default(),
+            sessions: BTreeMap::new(),
             planted: Planted::Nothing,
         }
     }
@@ -190,6 +199,10 @@ impl Ledger {
             Write::Handed(id, site, Some(handed)) => {
                 self.handed.insert((id, site), handed);
             }
+            Write::Session(id, Some(record)) => {
+                self.sessions.insert(id, record);
+            }
+            Write::Received(_, site, Some(received)) => self.taken.insert(site, received),
             _ => {}
         }
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crdt::Site;
-use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
+use model::{
+    AccountId, MarketKey, MintedId, Posting, Reference, ReferenceDecision, ResultRegister, ResultScope, WagerRecord,
+};
 
 use crate::port::{View, Write};
 
@@ -50,6 +52,11 @@ impl View for Disk {
 
     fn posting(&self, id: MintedId) -> Option<Posting> {
         self.postings.get(&id).cloned()
+    }
+
+    fn reference(&self, _: &Reference) -> Option<ReferenceDecision> {
+        // No payment provider speaks in this world.
+        None
     }
 
     fn log(&self, _: Site, _: u64, _: usize, _: usize) -> Vec<Bytes> {

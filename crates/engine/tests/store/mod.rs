@@ -9,7 +9,9 @@ use bytes::Bytes;
 use crdt::Site;
 use engine::odds::RegisterKey;
 use engine::port::{Durable, StoreError, View, Write};
-use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
+use model::{
+    AccountId, MarketKey, MintedId, Posting, Reference, ReferenceDecision, ResultRegister, ResultScope, WagerRecord,
+};
 
 /// Name of a record that is loaded at start.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -24,6 +26,8 @@ enum Boot {
     Meta,
     Handed(MintedId, Site),
     Ticket(MintedId),
+    Received(Reference, Site),
+    Session(MintedId),
 }
 
 /// Durable state of one region.
@@ -32,6 +36,7 @@ pub(crate) struct MemStore {
     logs: BTreeMap<(Site, u64), Bytes>,
     wagers: BTreeMap<MintedId, Arc<WagerRecord>>,
     postings: BTreeMap<MintedId, Posting>,
+    references: BTreeMap<Reference, ReferenceDecision>,
     account_wagers: BTreeSet<(AccountId, MintedId)>,
     market_wagers: BTreeSet<(MarketKey, MintedId)>,
     results: BTreeMap<MarketKey, BTreeMap<ResultScope, ResultRegister>>,
@@ -45,6 +50,10 @@ impl View for MemStore {
 
     fn posting(&self, id: MintedId) -> Option<Posting> {
         self.postings.get(&id).cloned()
+    }
+
+    fn reference(&self, reference: &Reference) -> Option<ReferenceDecision> {
+        self.references.get(reference).cloned()
     }
 
     fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {
@@ -105,6 +114,20 @@ impl MemStore {
                 self.postings.insert(posting.id, posting);
                 return;
             }
+            Write::Reference(decision) => {
+                self.references.insert(decision.received.reference.clone(), decision);
+                return;
+            }
+            Write::Session(id, None) => {
+                self.boot.remove(&Boot::Session(id));
+                return;
+            }
+            Write::Session(id, Some(_)) => Boot::Session(id),
+            Write::Received(reference, site, None) => {
+                self.boot.remove(&Boot::Received(reference, site));
+                return;
+            }
+            Write::Received(reference, site, Some(_)) => Boot::Received(reference, site),
             Write::AccountWager(account, id) => {
                 self.account_wagers.insert((account, id));
                 return;

@@ -46,6 +46,8 @@ pub(crate) struct Cluster {
     pub(crate) replies: BTreeMap<u64, Answer>,
     pub(crate) alarms: Vec<(u16, &'static str, String)>,
     pub(crate) quarantined: BTreeMap<u16, String>,
+    /// Incarnations of regions that start from now on, if not the first.
+    pub(crate) incarnations: BTreeMap<u16, u32>,
     /// Regions that must hold an entry, of those started from now on.
     pub(crate) ack_quorum: usize,
     pub(crate) sent: u64,
@@ -97,6 +99,7 @@ impl Cluster {
             replies: BTreeMap::new(),
             alarms: Vec::new(),
             quarantined: BTreeMap::new(),
+            incarnations: BTreeMap::new(),
             ack_quorum: 1,
             sent: 0,
             commits: BTreeMap::new(),
@@ -111,7 +114,7 @@ impl Cluster {
         let config = Config {
             cluster: Text::new("test"),
             region: n,
-            incarnation: 1,
+            incarnation: self.incarnations.get(&n).copied().unwrap_or(1),
             regions: regions.collect(),
             ack_quorum: self.ack_quorum,
             freshness_ms: 20_000,

@@ -14,10 +14,12 @@ mod identity;
 mod money;
 mod odds;
 mod postings;
+mod references;
 mod relay;
 mod replication;
 mod restart;
 mod round_trips;
+mod sessions;
 mod settlement;
 #[path = "../store/mod.rs"]
 mod store;
@@ -41,7 +43,9 @@ mod reopened {
     use bytes::Bytes;
     use crdt::Site;
     use engine::port::{Durable, StoreError, View, Write};
-    use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
+    use model::{
+        AccountId, MarketKey, MintedId, Posting, Reference, ReferenceDecision, ResultRegister, ResultScope, WagerRecord,
+    };
 
     use super::Reopened;
 
@@ -51,6 +55,9 @@ mod reopened {
         }
         fn posting(&self, id: MintedId) -> Option<Posting> {
             self.0.borrow().posting(id)
+        }
+        fn reference(&self, reference: &Reference) -> Option<ReferenceDecision> {
+            self.0.borrow().reference(reference)
         }
         fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {
             self.0.borrow().log(site, from, count_max, bytes_max)

@@ -154,6 +154,7 @@ pub(crate) fn load(path: &Path, overrides: &Overrides) -> Result<Setting, Config
     };
     let api = ApiConfig {
         regions: topology.regions().map(|(number, name)| (number, name.to_owned())).collect(),
+        urls: topology.file.regions.iter().map(|r| (r.number, r.http.clone())).collect(),
         cors_origins: file.http.cors_origins.clone(),
         ..limits
     };

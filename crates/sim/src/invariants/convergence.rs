@@ -64,6 +64,8 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
     world.second_is_noticed()?;
     same_odds(world)?;
     same_money(world, &exempt)?;
+    referenced(world)?;
+    sessions(world, &exempt)?;
     closed(world, &exempt)?;
     super::tickets::resolved(world, &exempt)?;
     settled(world, &exempt)?;
@@ -119,8 +121,8 @@ fn same_money(world: &World, exempt: &[u16]) -> Result<(), String> {
         if a.wagers.len() != b.wagers.len() || a.account_wagers != b.account_wagers {
             return Err(format!("wagers or their index of {between}"));
         }
-        if (&a.postings, &a.results) != (&b.postings, &b.results) {
-            return Err(format!("deposits or results of {between}"));
+        if (&a.postings, &a.results, &a.references) != (&b.postings, &b.results, &b.references) {
+            return Err(format!("deposits, references or results of {between}"));
         }
     }
     let reached = |to: crdt::Site| !exempt.contains(&to.region);
@@ -137,6 +139,47 @@ fn same_money(world: &World, exempt: &[u16]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// No payment reference that was taken in stays undecided. Where a stream was poisoned, its victim does not hear what
+/// that site has taken in, nor what it decides.
+fn referenced(world: &World) -> Result<(), String> {
+    let victim = world.poisoned.map(|p| (p.victim, p.site));
+    let gone = world.gone();
+    let hears = |n: &&Node| victim.is_none_or(|(v, _)| v != n.region) && Some(n.region) != gone;
+    for node in world.nodes.values().filter(hears) {
+        for (reference, site) in node.disk.tables().received.keys() {
+            let birth = crate::world::REGIONS.iter().find(|(_, name)| *name == reference.region()).map(|(n, _)| *n);
+            if gone.is_some() && birth == gone {
+                continue; // A machine that is gone for good decides nothing.
+            }
+            if victim.is_none_or(|(v, poisoned)| (birth, *site) != (Some(v), poisoned)) {
+                return Err(format!("payment {reference}, taken in by {site}, is undecided at {}", node.region));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every session is known everywhere, and one that was ended anywhere is ended everywhere.
+fn sessions(world: &World, exempt: &[u16]) -> Result<(), String> {
+    let of = |n: &Node| n.disk.tables().sessions.clone();
+    let mut nodes = world.nodes.values().filter(|n| !exempt.contains(&n.region));
+    let Some(first) = nodes.next() else { return Ok(()) };
+    let all = of(first);
+    let known = |(id, record): (&model::MintedId, &model::SessionRecord)| {
+        (*id, (record.opened.is_some(), record.ended.is_some()))
+    };
+    let shown: BTreeMap<_, _> = all.iter().map(known).collect();
+    // A poisoned stream may hold back what was opened or ended in it from its victim alone.
+    // What a machine that is gone wrote last may be known to nobody.
+    if world.gone().is_none() && shown != world.ghost.sessions {
+        return Err(format!("sessions at {}: {shown:?}, in the logs {:?}", first.region, world.ghost.sessions));
+    }
+    match nodes.find(|n| of(n) != all) {
+        Some(other) => Err(format!("sessions of {} and {}", first.region, other.region)),
+        None => Ok(()),
+    }
 }
 
 /// A market that results close is off sale, and only then: what the log says and its twin in the odds plane agree.

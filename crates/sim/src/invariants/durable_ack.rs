@@ -62,6 +62,9 @@ fn memory_is_disk(node: &crate::node::Node) -> Result<(), String> {
     if (&now.logs, &now.granted, &now.settling) != (&then.logs, &then.granted, &then.settling) {
         return Err(format!("region {region}: logs, grants or settlements in memory are not those on disk"));
     }
+    if (&now.taken, &now.sessions) != (&then.taken, &then.sessions) {
+        return Err(format!("region {region}: undecided references or sessions in memory are not those on disk"));
+    }
     let (now, then) = (process.engine().plane(), fresh.engine().plane());
     if now.vector().get(node.site) != then.vector().get(node.site) || registers(now) != registers(then) {
         return Err(format!("region {region}: odds in memory are not those on disk"));

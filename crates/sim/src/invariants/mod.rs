@@ -65,6 +65,11 @@ pub(crate) fn withdrawal_shown(world: &World, posting: &Posting, held: bool) -> 
     named("held_when_safe", if held || left { one_posting::held(world, posting) } else { Ok(()) })
 }
 
+/// A client was told something of a payment reference.
+pub(crate) fn reference_answered(world: &World, answer: &Answer, site: crdt::Site) -> Result<(), Breach> {
+    named("one_posting", one_posting::answered(world, answer, site))
+}
+
 /// A wager was accepted in a group that began with `held`.
 pub(crate) fn sold(world: &World, region: u16, wager: &WagerRecord, held: &Held) -> Result<(), Breach> {
     named("suspension_wins", suspension_wins::sold(world, region, wager, held))

@@ -1,7 +1,8 @@
 //! one_posting: a deposit's id is posted at most once in the world (the ghost refuses a second one in any log), by the
-//! site that its stamp names, and every copy is that posting.
+//! site that its stamp names, and every copy is that posting. The same for payment providers' references, which carry no
+//! stamp: their accounts' names say who decides.
 
-use model::{Posting, WithdrawalState};
+use model::{Answer, Posting, ReferenceOutcome, WithdrawalState};
 
 use crate::world::World;
 
@@ -11,6 +12,7 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
             return Err(format!("deposit {id} was posted by {}", posting.site));
         }
     }
+    references(world)?;
     for node in world.nodes.values() {
         for (id, copy) in &node.disk.tables().postings {
             // A copy may not have heard yet how a withdrawal ended.
@@ -23,6 +25,44 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A payment reference is decided by the region in its account's name (the ghost refuses a second decision in any log),
+/// its one posting is in that log, and every copy is that decision.
+fn references(world: &World) -> Result<(), String> {
+    for (reference, decision) in &world.ghost.references {
+        let birth = crate::world::REGIONS.iter().find(|(_, name)| *name == reference.region());
+        if birth.map(|(n, _)| *n) != Some(decision.site.region) {
+            return Err(format!("payment {reference} was decided by {}", decision.site));
+        }
+        if let ReferenceOutcome::Posted(id) = decision.outcome
+            && world.ghost.postings.get(&id).and_then(Posting::reference) != Some(reference)
+        {
+            return Err(format!("payment {reference} is said to be posted as {id}"));
+        }
+    }
+    for node in world.nodes.values() {
+        let copies = &node.disk.tables().references;
+        if let Some((reference, _)) = copies.iter().find(|(r, copy)| world.ghost.references.get(*r) != Some(*copy)) {
+            return Err(format!("region {} holds payment {reference} otherwise than its birth site", node.region));
+        }
+    }
+    Ok(())
+}
+
+/// What a client is told of a payment reference: `received` is durable in a log, and a refusal is the decision.
+pub(crate) fn answered(world: &World, answer: &Answer, site: crdt::Site) -> Result<(), String> {
+    match answer {
+        Answer::Received(received) if !world.ghost.received.contains(&(received.reference.clone(), site)) => {
+            Err(format!("payment {} is said to be received and is not in the log of {site}", received.reference))
+        }
+        Answer::ReferenceRefused { decision, .. }
+            if world.ghost.references.get(&decision.received.reference) != Some(decision) =>
+        {
+            Err(format!("payment {} was shown refused and is not in its log", decision.received.reference))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A withdrawal that a client is shown is in its origin's log, and ended there as shown.

@@ -207,6 +207,9 @@ impl World {
             resolved: self.ghost.resolved_count(),
             prepared: self.ghost.wagers.values().filter(|w| w.is_prepared()).count() as u64,
             pending: self.oracle.pending_said,
+            references: self.ghost.references.len() as u64,
+            received: self.ghost.received.len() as u64,
+            sessions: self.ghost.sessions.values().filter(|(_, ended)| *ended).count() as u64,
             settlements: self.ghost.wagers.values().map(|w| u64::from(w.settled_version)).sum(),
             deposits: self.ghost.postings.len() as u64,
             suspensions: self.stops.suspensions,
@@ -483,6 +486,7 @@ impl World {
             invariants::withdrawal_shown(self, posting, *held)?;
         }
         invariants::wagers_shown(self, answer)?;
+        invariants::reference_answered(self, answer, site)?;
         let call = self.oracle.heard(id, answer, token, &self.ghost, site)?;
         invariants::promised(self, region, &call, answer)?;
         let short = short(answer);
@@ -494,7 +498,8 @@ impl World {
     fn alarm(&mut self, region: u16, code: &'static str, detail: &str) -> Result<(), Breach> {
         self.trace.note(self.now_ms, &format!("{region}: alarm {code}: {detail}"));
         let broken_frames = self.options.corrupt_ppm > 0 && matches!(code, "frame_refused" | "odds_refused");
-        let known = broken_frames || matches!(code, "clock_stepped" | "peer_clock_ahead");
+        // A payment for an account that nobody opened, or in digits that its currency has not, is for a person.
+        let known = broken_frames || matches!(code, "clock_stepped" | "peer_clock_ahead" | "reference_refused");
         let poisoned = code == "stream_stopped"
             && self.poisoned.is_some_and(|p| {
                 p.victim == region && p.delivered && detail.contains(&format!("site {} stands", p.site))

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use crdt::Site;
 use engine::conformance;
 use engine::port::{Durable, StoreError, View, Write};
-use model::{AccountId, MarketKey, MintedId, Posting, ResultRegister, ResultScope, WagerRecord};
+use model::{
+    AccountId, MarketKey, MintedId, Posting, Reference, ReferenceDecision, ResultRegister, ResultScope, WagerRecord,
+};
 use store::{Store, StoreOptions};
 
 use crate::{eu_west, open_small, small};
@@ -68,6 +70,10 @@ impl View for Faulty {
 
     fn posting(&self, id: MintedId) -> Option<Posting> {
         self.inner.posting(id)
+    }
+
+    fn reference(&self, reference: &Reference) -> Option<ReferenceDecision> {
+        self.inner.reference(reference)
     }
 
     fn log(&self, site: Site, from: u64, count_max: usize, bytes_max: usize) -> Vec<Bytes> {
