@@ -5,6 +5,9 @@
 //! conformance::run(|| Store::open(..));   // every call reopens the same state, which starts empty
 //! ```
 
+mod archive;
+mod samples;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,9 +20,13 @@ use model::{
     ReferenceRefusal, ResultRegister, ResultScope, SentAmount, Session, SessionRecord, Text, WagerRecord, WagerState,
 };
 
+use samples::*;
+
 use crate::ledger::{Announced, Exposure};
 use crate::odds::{RegisterKey, RegisterValue};
-use crate::port::{AccountHead, Durable, Handed, LogHead, Meta, SettleCursor, Ticket, View, Write};
+use crate::port::{AccountHead, Cut, Durable, Handed, LogHead, Meta, SettleCursor, Taking, Ticket, View, Write};
+
+pub use archive::run_archive;
 
 /// Runs the suite. `open` opens the same state every time, after the store opened before has been dropped; at the
 /// first call that state is empty. Bounded: about 150 small batches and 20 reopenings.
@@ -36,6 +43,8 @@ pub fn run<S: Durable>(open: impl FnMut() -> S) {
     a_reference_is_kept_by_all_its_parts(&mut bench);
     a_session_is_removed_by_none(&mut bench);
     a_log_range_has_no_hole_and_bounds(&mut bench);
+    a_cut_takes_a_logs_front_and_nothing_else(&mut bench);
+    staged_pages_are_kept_until_they_are_removed(&mut bench);
     an_index_keeps_to_its_name_its_order_and_its_limit(&mut bench);
     results_are_those_of_one_market(&mut bench);
     any_mix_of_writes_reads_like_a_map(&mut bench);
@@ -49,7 +58,9 @@ pub fn one_of_each() -> Vec<Write> {
     let mut row = row(5_000);
     row.sent.insert(Site::new(2, 1), 300);
     row.recv.insert(Site { region: 3, incarnation: 2, shard: 1 }, 40);
-    let head = LogHead { index: 3, hash: Hash16([1; 16]), digest: Hash16([2; 16]), stopped: Some(Text::new("why")) };
+    let cut = Some(Cut { index: 2, hash: Hash16([5; 16]), digest: Hash16([6; 16]) });
+    let head =
+        LogHead { index: 3, hash: Hash16([1; 16]), digest: Hash16([2; 16]), stopped: Some(Text::new("why")), cut };
     let odds: Vector = [(site, 9)].into_iter().collect();
     let exposure = Exposure { currency: gbp(), per_account: Some(5), per_region: None };
     let meta = Meta {
@@ -64,6 +75,8 @@ pub fn one_of_each() -> Vec<Write> {
         joined: true,
         windows: vec![Announced { index: 2, exposures: vec![exposure] }],
         confirmed: [(site, 3), (Site::new(2, 1), 2)].into_iter().collect(),
+        taking: Some(Taking { heads: vec![(site, head.clone())], pages: 2, next: 1 }),
+        staged: true,
     };
     vec![
         Write::Log(site, 3, Bytes::from_static(b"an entry's bytes")),
@@ -85,6 +98,7 @@ pub fn one_of_each() -> Vec<Write> {
         Write::Reference(decided("stripe", "ch_1", Some(id))),
         taken("stripe", "ch_2", site, true),
         Write::Session(id, Some(session(id, true))),
+        Write::Staged(1, Bytes::from_static(b"a page of a snapshot")),
     ]
 }
 
@@ -229,6 +243,33 @@ fn a_log_range_has_no_hole_and_bounds<S: Durable, F: FnMut() -> S>(bench: &mut B
     bench.check("logs are kept");
 }
 
+fn a_cut_takes_a_logs_front_and_nothing_else<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S, F>) {
+    let (site, before, after) = (Site::new(20, 1), Site::new(19, 9), Site::new(20, 2));
+    let entry = |site, index| Write::Log(site, index, Bytes::from(vec![0xcd; 10]));
+    let batch: Vec<Write> = [before, site, after].iter().flat_map(|s| (1..=300).map(|n| entry(*s, n))).collect();
+    bench.commit(&batch);
+    bench.commit(&[entry(site, 301), Write::Cut(site, 257)]);
+    bench.check("a cut removes the front of one log");
+    bench.commit(&[Write::Cut(site, 257)]);
+    bench.check("a cut repeated changes nothing");
+    bench.commit(&[Write::Cut(site, u64::MAX)]);
+    bench.check("a log can be cut as a whole");
+    bench.commit(&[entry(site, 400)]);
+    bench.check("a log goes on after its cut");
+}
+
+fn staged_pages_are_kept_until_they_are_removed<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S, F>) {
+    let page = |n, byte: u8| Write::Staged(n, Bytes::from(vec![byte; 2_000]));
+    bench.commit(&[page(0, 1), page(255, 2), page(256, 3)]);
+    bench.commit(&[page(0, 4)]);
+    bench.check("pages are kept and replaced");
+    bench.commit(&[Write::Unstage]);
+    bench.check("all pages are removed, and nothing else");
+    bench.commit(&[page(7, 5)]);
+    bench.check("pages are kept again");
+    bench.commit(&[Write::Unstage]);
+}
+
 fn an_index_keeps_to_its_name_its_order_and_its_limit<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S, F>) {
     let names = ["ix", "ix1", "ix:", "i"];
     let ids: Vec<MintedId> = [3, 255, 256, 65_536].iter().map(|ms| id(*ms, 1)).collect();
@@ -352,6 +393,7 @@ struct Told {
     account_wagers: BTreeMap<AccountId, BTreeSet<MintedId>>,
     market_wagers: BTreeMap<MarketKey, BTreeSet<MintedId>>,
     results: BTreeMap<MarketKey, BTreeMap<ResultScope, ResultRegister>>,
+    staged: BTreeMap<u64, Bytes>,
     boot: BTreeMap<BootKey, Write>,
 }
 
@@ -370,6 +412,9 @@ impl Told {
             Write::Session(id, None) => drop(self.boot.remove(&BootKey::Session(id))),
             Write::Received(name, site, None) => drop(self.boot.remove(&BootKey::Received(name, site))),
             Write::Reference(d) => drop(self.references.insert(d.received.reference.clone(), d)),
+            Write::Cut(site, upto) => self.logs.retain(|(of, index), _| *of != site || *index > upto),
+            Write::Staged(page, bytes) => drop(self.staged.insert(page, bytes)),
+            Write::Unstage => self.staged.clear(),
             _ => drop(self.boot.insert(boot_key(write).expect("a boot table's record"), write.clone())),
         }
     }
@@ -384,6 +429,9 @@ impl Told {
         self.check_points(store, claim);
         self.check_indexes(store, claim);
         self.check_logs(store, claim);
+        for page in [0, 1, 7, 255, 256] {
+            assert_eq!(store.staged(page), self.staged.get(&page).cloned(), "{claim}: page {page}");
+        }
     }
 
     fn check_points(&self, view: &impl View, claim: &str) {
@@ -424,6 +472,10 @@ impl Told {
     }
 
     fn check_logs(&self, view: &impl View, claim: &str) {
+        let cut = Site::new(20, 1);
+        for index in [1, 257, 258, 301].iter().filter(|n| !self.logs.contains_key(&(cut, **n))) {
+            assert!(view.log(cut, *index, 1, usize::MAX).is_empty(), "{claim}: entry {index} of {cut} is gone");
+        }
         for (site, from) in self.logs.keys() {
             let run: Vec<Bytes> = (*from..).map_while(|n| self.logs.get(&(*site, n)).cloned()).collect();
             assert_eq!(view.log(*site, *from, usize::MAX, usize::MAX), run, "{claim}: log of {site} from {from}");
@@ -449,130 +501,4 @@ fn boot_key(write: &Write) -> Option<BootKey> {
         Write::Received(name, site, Some(_)) => BootKey::Received(name.clone(), *site),
         _ => return None,
     })
-}
-
-fn account(name: &str) -> AccountId {
-    AccountId::new(name).expect("a valid account")
-}
-
-fn market(name: &str) -> MarketKey {
-    MarketKey::new(name).expect("a valid market")
-}
-
-fn outcome(name: &str) -> OutcomeKey {
-    OutcomeKey::new(name).expect("a valid outcome")
-}
-
-fn gbp() -> Currency {
-    Currency::new("GBP").expect("a known currency")
-}
-
-fn id(place_by_ms: u64, random: u64) -> MintedId {
-    MintedId::mint(place_by_ms, 1, 1, random)
-}
-
-fn row(dep: u64) -> Row {
-    Row { dep, stk: 1, ..Row::default() }
-}
-
-fn wager(id: MintedId, stake: u64) -> WagerRecord {
-    let price_dot = Some(Dot { site: Site::new(1, 1), n: 4 });
-    let odds = Odds::new(47, 20).expect("odds above 1");
-    let leg = LegTaken { market: market("betfair:1.1"), outcome: outcome("10"), odds, version: Hlc(9), price_dot };
-    WagerRecord {
-        id,
-        account: account("p1@eu-west"),
-        currency: gbp(),
-        owner: Site::new(1, 1),
-        entry: 3,
-        body: Hash16([3; 16]),
-        stake: Amount::from_minor(stake).expect("a small amount"),
-        legs: vec![leg],
-        policy: OddsPolicy::Higher,
-        client_ref: Some(Text::new("ref")),
-        placed_at: Hlc::new(1_700_000_000_000, 1),
-        decision: Decision::Accepted,
-        state: WagerState::Open,
-        paid: Amount::default(),
-        settled_version: 0,
-        settled_at: Hlc::default(),
-        prepared: None,
-    }
-}
-
-fn posting(id: MintedId, minor: u64) -> Posting {
-    let amount = Amount::from_minor(minor).expect("a small amount");
-    Posting {
-        id,
-        account: account("p1@eu-west"),
-        amount,
-        body: Hash16([4; 16]),
-        at: Hlc(5),
-        site: Site::new(1, 1),
-        act: None,
-    }
-}
-
-fn reference(provider: &str, name: &str) -> Reference {
-    Reference::new(&account("p1@eu-west"), provider, name).expect("a valid reference")
-}
-
-fn received(provider: &str, name: &str) -> Received {
-    let amount = SentAmount::of(rust_decimal::Decimal::new(105, 1)).expect("an amount");
-    let (account, body) = (account("p1@eu-west"), Hash16([5; 16]));
-    Received { reference: reference(provider, name), account, amount, body, at: Hlc(6) }
-}
-
-/// A decision: credited by a posting, or refused.
-fn decided(provider: &str, name: &str, posting: Option<MintedId>) -> ReferenceDecision {
-    let refused = ReferenceOutcome::Refused(ReferenceRefusal::OverPrecise);
-    ReferenceDecision {
-        received: received(provider, name),
-        from: Site::new(2, 1),
-        site: Site::new(1, 1),
-        at: Hlc(7),
-        outcome: posting.map_or(refused, ReferenceOutcome::Posted),
-    }
-}
-
-fn taken(provider: &str, name: &str, by: Site, there: bool) -> Write {
-    Write::Received(reference(provider, name), by, there.then(|| received(provider, name)))
-}
-
-fn session(id: MintedId, ended: bool) -> SessionRecord {
-    let opened = Session { id, account: account("p1@eu-west"), channel: Text::new("web"), at: Hlc(8) };
-    SessionRecord { opened: Some(opened), ended: ended.then_some(Hlc(9)) }
-}
-
-fn word<V>(value: V, n: u64) -> FeedSlot<V> {
-    FeedSlot { time_ms: n, seq: 1, value, dot: Dot { site: Site::new(1, 1), n: n + 1 }, at: Hlc(n) }
-}
-
-fn result(value: OutcomeResult) -> ResultRegister {
-    let mut register = ResultRegister::default();
-    register.offer(&ProducerId::new("betfair").expect("a valid producer"), word(value, 8));
-    register.operator.write(Dot { site: Site::new(2, 1), n: 3 }, Hlc(9), Some(value));
-    register
-}
-
-fn status(value: MarketStatus, n: u64) -> RegisterValue {
-    let mut register = Register::default();
-    register.offer(&ProducerId::new("betfair").expect("a valid producer"), word(value, n));
-    RegisterValue::Status(register)
-}
-
-/// A small book whose price says `n`.
-fn book(n: u64) -> Book {
-    let line = format!(
-        r#"{{"op":"mcm","pt":{n},"mc":[{{"id":"1.1","img":true,"rc":[{{"id":10,"ltp":2.{n},"atb":[[2.{n},5.5]]}}]}}]}}"#
-    );
-    let mut book = Book::empty();
-    match parse_line(line.as_bytes()) {
-        Ok(StreamMessage::Market(message)) => {
-            let change = message.changes.first().expect("the line holds one change");
-            book.apply(n, change).expect("an image always fits");
-        }
-        other => panic!("the suite's own stream line is read as {other:?}"),
-    }
-    book
 }

@@ -2,11 +2,14 @@
 //! Closed enums; nothing else reaches the engine and nothing else leaves it.
 
 use bytes::Bytes;
+use crdt::Site;
 use feeds::betfair::McmMessage;
+use model::limits::{LOG_KEPT_ENTRIES_DEFAULT, LOG_TAIL_ENTRIES_DEFAULT};
 use model::{Answer, Command, Query, Text, Token};
 
 use crate::ledger::Exposure;
-use crate::port::Write;
+use crate::port::{Seal, Write};
+use crate::wire::SnapshotAsk;
 
 /// Time as the driver sees it at one input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -96,6 +99,18 @@ pub enum Input {
         /// Region number.
         region: u16,
     },
+    /// Entries of a log have been sealed into a segment, as [`Effect::Archive`] wished. When that fails nothing is
+    /// said, and it is wished again.
+    Archived {
+        /// Whose log.
+        site: Site,
+        /// First entry.
+        first: u64,
+        /// Last entry.
+        last: u64,
+        /// What the segment ends with.
+        seal: Seal,
+    },
     /// The deadline has passed.
     Tick,
 }
@@ -119,6 +134,23 @@ pub enum Effect {
         lane: Lane,
         /// The frame.
         frame: Bytes,
+    },
+    /// Seal these entries of a log into a segment, beside the commits, and say [`Input::Archived`].
+    Archive {
+        /// Whose log.
+        site: Site,
+        /// First entry.
+        first: u64,
+        /// Last entry.
+        last: u64,
+    },
+    /// A peer asks for a page of a snapshot: answer it beside the commits, by [`crate::snapshot::Served`]. A state
+    /// pinned for an earlier snapshot of that region is let go.
+    Snapshot {
+        /// The peer's region.
+        region: u16,
+        /// What it asks; `None`: it is gone.
+        ask: Option<SnapshotAsk>,
     },
     /// This site is in quarantine, now or still: an operator must know at once. The node goes on serving reads.
     Quarantine {
@@ -175,4 +207,22 @@ pub struct Config {
     pub gossip_ms: u64,
     /// Exposure windows, by currency in ascending order, each at most once; a currency not named has none.
     pub windows: Vec<Exposure>,
+    /// How much of each log is kept.
+    pub kept: Kept,
+}
+
+/// How much of each log is kept when other regions hold it, in entries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kept {
+    /// So many at the end of a log are always kept.
+    pub tail: u64,
+    /// A region that lacks more than so many does not hold a log's cut back: it is given a snapshot. Not less than
+    /// `tail` counts.
+    pub max: u64,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { tail: LOG_TAIL_ENTRIES_DEFAULT, max: LOG_KEPT_ENTRIES_DEFAULT }
+    }
 }

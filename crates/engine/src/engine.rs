@@ -9,6 +9,7 @@ use feeds::betfair::registers::Summary;
 use model::{AccountId, Refusal, Text, Token};
 
 use crate::confirming::Confirming;
+use crate::cutting::Cutting;
 use crate::door::{Config, Input, Now, Output};
 use crate::early::Early;
 use crate::fencing::Fencing;
@@ -22,6 +23,7 @@ use crate::port::{LogHead, Meta, View, Write};
 use crate::replication::Link;
 use crate::resolving::Resolving;
 use crate::stats::Stats;
+use crate::taking::Receiving;
 use crate::tickets::Tickets;
 use crate::time::{Reading, Time};
 use crate::tx::Tx;
@@ -48,6 +50,8 @@ pub struct Engine {
     pub(crate) withdrawing: Withdrawing,
     pub(crate) resolving: Resolving,
     pub(crate) early: Early,
+    pub(crate) cutting: Cutting,
+    pub(crate) receiving: Receiving,
     pub(crate) stats: Stats,
     pub(crate) meta: Meta,
     /// Number of the last acquire request; those up to `meta.acquires` are never used again after a start.
@@ -97,6 +101,8 @@ impl Engine {
             withdrawing: Withdrawing::default(),
             resolving: Resolving::default(),
             early: Early::default(),
+            cutting: Cutting::default(),
+            receiving: Receiving::default(),
             stats: Stats::default(),
             meta: Meta::default(),
             acquire_last: 0,
@@ -157,13 +163,17 @@ impl Engine {
             Input::Started { boot_nonce } => self.started(&mut tx, boot_nonce),
             Input::Request { id, request, token, wait_ms } => self.request(&mut tx, id, request, token, wait_ms),
             Input::PeerUp { region } => self.peer_up(&mut tx, region),
-            Input::PeerDown { region } => self.peer_down(region),
+            Input::PeerDown { region } => {
+                self.peer_down(region);
+                self.stop_serving(&mut tx, region);
+            }
             Input::Peer { region, lane, frame } => self.peer(&mut tx, region, lane, &frame),
             Input::OddsSent { region } => {
                 if let Some(link) = self.links.get_mut(&region) {
                     link.odds.sent();
                 }
             }
+            Input::Archived { site, first, last, seal } => self.archived(&mut tx, site, (first, last), seal),
             Input::Tick => self.tick(&mut tx),
         }
         self.seal(&mut tx);
@@ -209,6 +219,8 @@ impl Engine {
             windows: self.ledger.window.announced().to_vec(),
             quarantine: self.meta.quarantine.clone(),
             confirmed: self.ledger.confirmed_now(),
+            taking: self.meta.taking.clone(),
+            staged: self.meta.staged,
         }
     }
 
@@ -249,7 +261,8 @@ impl Engine {
         }
         self.announce_windows(tx);
         self.confirm(tx);
-        if self.meta.joined {
+        self.unstage(tx);
+        if self.meta.joined && self.meta.taking.is_none() {
             tx.by = Cause::Peer;
             self.ledger.receive_all(tx);
         }
@@ -357,7 +370,8 @@ impl Engine {
         if !self.ledger.settling.is_empty() && !self.ledger.read_only {
             return Some(self.steady_ms);
         }
-        if (self.progressed && self.parked.len() > 0) || self.references_due() {
+        let parked = self.progressed && self.parked.len() > 0;
+        if parked || self.references_due() || self.meta.taking.is_some() {
             return Some(self.steady_ms);
         }
         let links = self.links.values().filter_map(Link::due_ms);
@@ -371,6 +385,8 @@ impl Engine {
             .chain(self.withdrawing.deadline_ms())
             .chain(self.resolving.deadline_ms())
             .chain(self.silence_due_ms())
+            .chain(self.cut_due_ms())
+            .chain(self.receiving.due_ms())
             .min()
     }
 

@@ -84,6 +84,9 @@ impl Engine {
     pub(crate) fn check_own_entries<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, entries: &Entries) {
         for (offset, bytes) in entries.items.iter().enumerate() {
             let Some(seq) = entries.first.checked_add(offset as u64) else { return };
+            if seq < self.ledger.head(self.site).cut_index() {
+                continue;
+            }
             let ours = self.hash_at(tx, self.site, seq);
             let stated = Entry::decode(bytes).is_ok_and(|e| e.site == self.site && e.seq == seq);
             if stated && ours != Some(hash16(bytes)) {

@@ -6,12 +6,14 @@
 //! * `engine`: the state and the dispatch; `requests`, `placing`, `admission`, `desk`, `feed`, `query`: clients;
 //! * [`ledger`]: accounts, rows, grants, settlement, foreign entries; [`log`]: entries and the hash chain;
 //! * [`odds`]: registers, sale rules, freshness, the odds lane; `odds_lane`, `replication`: links, acks, pulls; [`wire`]: frames;
+//! * `cutting`: how logs are cut at the front; [`snapshot`], `taking`: what a peer behind the cut is given, and takes;
 //! * [`port`]: durable state as the engine sees it; [`overlay`]: what is not durable yet; [`conformance`]: its test.
 
 mod admission;
 pub mod commit;
 mod confirming;
 pub mod conformance;
+mod cutting;
 mod desk;
 pub mod door;
 mod early;
@@ -40,8 +42,10 @@ mod replication;
 mod requests;
 mod resolving;
 mod sessions;
+pub mod snapshot;
 mod spend;
 pub mod stats;
+mod taking;
 mod tickets;
 mod time;
 mod tx;

@@ -14,7 +14,7 @@ use model::{
 };
 
 use crate::ledger::Exposure;
-use crate::port::{AccountHead, LogHead};
+use crate::port::{AccountHead, LogHead, Seal};
 
 /// One committed step of one site. Kept and relayed as the bytes received.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -264,8 +264,28 @@ impl LogHead {
     #[must_use]
     pub fn after(&self, bytes: &[u8]) -> Self {
         let hash = hash16(bytes);
-        Self { index: self.index + 1, hash, digest: sum16(self.digest, hash), stopped: None }
+        Self { index: self.index + 1, hash, digest: sum16(self.digest, hash), stopped: None, cut: self.cut }
     }
+}
+
+/// What consecutive entries of a log end with, every one checked against the chain.
+///
+/// # Errors
+/// [`EntryError`] of the first that does not follow the one before it.
+pub fn seal_of(site: Site, first: u64, entries: &[Bytes]) -> Result<Seal, EntryError> {
+    let mut seal = Seal { hash: Hash16::default(), sum: Hash16::default() };
+    for (seq, bytes) in (first..).zip(entries) {
+        let entry = Entry::decode(bytes)?;
+        if entry.site != site {
+            return Err(EntryError::OtherSite(entry.site));
+        }
+        if entry.seq != seq || (seq > first && entry.prev != seal.hash) {
+            return Err(EntryError::Forked(seq));
+        }
+        seal.hash = hash16(bytes);
+        seal.sum = sum16(seal.sum, seal.hash);
+    }
+    Ok(seal)
 }
 
 /// Order-free sum of hashes, modulo 2^128.

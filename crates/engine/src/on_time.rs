@@ -31,6 +31,8 @@ impl Engine {
         self.ledger.expire_sessions(tx, self.time.owner_ms(), SESSIONS_FORGOTTEN_MAX);
         self.settle_some(tx);
         self.silence(tx);
+        self.take_on_time(tx);
+        self.cut_on_time(tx);
     }
 
     /// One slice of the first market that waits.

@@ -23,6 +23,9 @@ pub struct Overlay {
     market_wagers: Vec<(MarketKey, MintedId)>,
     results: BTreeMap<MarketKey, BTreeMap<ResultScope, ResultRegister>>,
     references: BTreeMap<Reference, ReferenceDecision>,
+    staged: BTreeMap<u64, Bytes>,
+    /// What lies below has been removed.
+    unstaged: bool,
 }
 
 impl Overlay {
@@ -50,8 +53,16 @@ impl Overlay {
             Write::Result(market, scope, register) => {
                 self.results.entry(market.clone()).or_default().insert(scope.clone(), register.clone());
             }
-            // Kept in the engine's memory and never read back before a restart.
-            Write::LogHead(..)
+            Write::Staged(page, bytes) => {
+                self.staged.insert(*page, bytes.clone());
+            }
+            Write::Unstage => {
+                self.staged.clear();
+                self.unstaged = true;
+            }
+            // Kept in the engine's memory and never read back before a restart; what is cut is no longer asked for.
+            Write::Cut(..)
+            | Write::LogHead(..)
             | Write::Account(..)
             | Write::Row(..)
             | Write::Settle(..)
@@ -129,5 +140,9 @@ impl<V: View> View for Layered<'_, V> {
             all.extend(over.iter().map(|(scope, register)| (scope.clone(), register.clone())));
         }
         all.into_iter().collect()
+    }
+    fn staged(&self, page: u64) -> Option<Bytes> {
+        let under = || if self.over.unstaged { None } else { self.under.staged(page) };
+        self.over.staged.get(&page).cloned().or_else(under)
     }
 }

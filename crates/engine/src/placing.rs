@@ -403,6 +403,14 @@ impl Engine {
         self.retry(tx, account);
     }
 
+    /// Judges everything again that waits for rights.
+    pub(crate) fn retry_all<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        for account in self.placing.wanted.keys().cloned().collect::<Vec<_>>() {
+            self.retry(tx, &account);
+            self.seal(tx);
+        }
+    }
+
     /// Judges again, from scratch, what waits for an account; then asks once more for the smallest that still waits.
     pub(crate) fn retry<V: View>(&mut self, tx: &mut Tx<'_, V>, account: &AccountId) {
         let Some(wanted) = self.placing.wanted.get(account) else { return };

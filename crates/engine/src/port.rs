@@ -49,6 +49,45 @@ pub struct LogHead {
     /// Set when an entry of this site was refused: its stream stands still until a person decides.
     #[n(3)]
     pub stopped: Option<Text>,
+    /// Where the log begins here: everything up to it has been cut. `None`: it is whole.
+    #[n(4)]
+    pub cut: Option<Cut>,
+}
+
+/// The front of a log that is kept: entries up to `index` are here no longer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub struct Cut {
+    /// Index of the last entry that was cut.
+    #[n(0)]
+    pub index: u64,
+    /// Its hash: what the first kept entry is chained to.
+    #[n(1)]
+    pub hash: Hash16,
+    /// Order-free sum of the hashes of all entries up to it.
+    #[n(2)]
+    pub digest: Hash16,
+}
+
+impl LogHead {
+    /// Index of the last entry that is not kept; 0 while the log is whole.
+    #[must_use]
+    pub fn cut_index(&self) -> u64 {
+        self.cut.map_or(0, |cut| cut.index)
+    }
+}
+
+/// A snapshot that has arrived whole, is durable page by page, and is being taken over (`engine::snapshot`).
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub struct Taking {
+    /// The logs that it brings further than they were known here, as they stand in it.
+    #[n(0)]
+    pub heads: Vec<(Site, LogHead)>,
+    /// Pages in all.
+    #[n(1)]
+    pub pages: u64,
+    /// The next one to be taken over.
+    #[n(2)]
+    pub next: u64,
 }
 
 /// Everything else a region must remember, written once per group.
@@ -93,6 +132,13 @@ pub struct Meta {
     #[n(12)]
     #[cbor(default)]
     pub confirmed: Vector,
+    /// A snapshot being taken over.
+    #[n(13)]
+    pub taking: Option<Taking>,
+    /// Pages of a snapshot may lie in the store.
+    #[n(14)]
+    #[cbor(default)]
+    pub staged: bool,
 }
 
 /// One durable change. A batch of them is written as a whole or not at all.
@@ -137,6 +183,84 @@ pub enum Write {
     Received(Reference, Site, Option<Received>),
     /// A session; `None` forgets it.
     Session(MintedId, Option<SessionRecord>),
+    /// Removes the entries of a log up to this one. They lie in a sealed segment, or the log has been replaced by a
+    /// snapshot's.
+    Cut(Site, u64),
+    /// A page of a snapshot, as received, by its number.
+    Staged(u64, Bytes),
+    /// Removes all pages of snapshots.
+    Unstage,
+}
+
+/// The kinds of record that a snapshot consists of, in the order in which they are read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// Accounts and rows.
+    Rows,
+    /// Wagers.
+    Wagers,
+    /// Postings.
+    Postings,
+    /// Result registers.
+    Results,
+    /// Hand-overs of wager ids.
+    Handed,
+    /// Decided payment references.
+    References,
+    /// Payment references that are taken in and undecided.
+    Received,
+    /// Sessions.
+    Sessions,
+}
+
+impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Rows,
+        Self::Wagers,
+        Self::Postings,
+        Self::Results,
+        Self::Handed,
+        Self::References,
+        Self::Received,
+        Self::Sessions,
+    ];
+}
+
+/// Durable state as it was at one moment, whatever has been committed since. Reads cannot fail, as with [`View`].
+pub trait Pinned {
+    /// Records of a kind in key order, after the one given (or from the first), at most `count_max` and about
+    /// `bytes_max` (at least one if there is one).
+    fn records(&self, kind: Kind, after: Option<&Write>, count_max: usize, bytes_max: usize) -> Vec<Write>;
+    /// All log heads.
+    fn heads(&self) -> Vec<(Site, LogHead)>;
+    /// The engine's own numbers.
+    fn meta(&self) -> Meta;
+}
+
+/// What a store can do beside the commits: from any thread, and at any length.
+pub trait Archive {
+    /// Shows durable state as it is now for as long as `read` lasts.
+    fn pinned(&self, read: &mut dyn FnMut(&dyn Pinned));
+    /// Seals entries `first..=last` of a log into a segment and makes it durable. Repeating it is harmless.
+    ///
+    /// # Errors
+    /// [`StoreError`]: there is no such segment; the entries are where they were.
+    fn seal(&self, site: Site, first: u64, last: u64) -> Result<Seal, StoreError>;
+    /// The entries of a sealed segment, every one checked against its chain and the segment's checksum.
+    ///
+    /// # Errors
+    /// [`StoreError`]: there is no such segment, or it is damaged.
+    fn segment(&self, site: Site, first: u64, last: u64) -> Result<Vec<Bytes>, StoreError>;
+}
+
+/// What a sealed segment ends with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seal {
+    /// Hash of its last entry.
+    pub hash: Hash16,
+    /// Order-free sum of the hashes of its entries.
+    pub sum: Hash16,
 }
 
 /// What a site did with an undecided wager id instead of deciding it. Final at that site.
@@ -197,6 +321,8 @@ pub trait View {
     fn account_wagers(&self, account: &AccountId, before: Option<MintedId>, count_max: usize) -> Vec<MintedId>;
     /// All result registers of a market.
     fn results(&self, market: &MarketKey) -> Vec<(ResultScope, ResultRegister)>;
+    /// A page of a snapshot.
+    fn staged(&self, page: u64) -> Option<Bytes>;
 }
 
 /// Why a store could not write. The process must stop: what was acknowledged is safe, what was not may be lost.
@@ -213,7 +339,7 @@ pub struct StoreError {
 pub trait Durable: View {
     /// Shows every record of the tables an engine keeps in memory: `LogHead`, `Account`, `Row`, `Settle`, `Odds`,
     /// `Book`, `Granted`, `Handed`, `Ticket`, `Received`, `Session` and `Meta`. In any order; `Log`, wagers, postings, decided
-    /// references, results and indexes stay on disk.
+    /// references, results, indexes and staged pages stay on disk.
     fn load(&self, visit: &mut dyn FnMut(Write));
     /// Writes a batch as a whole and makes it durable. Later writes of the same key in a batch win.
     ///

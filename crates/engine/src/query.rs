@@ -132,6 +132,8 @@ impl Engine {
             logs: self.view_logs(),
             links: self.links.iter().map(link).collect(),
             odds: self.plane.vector().clone(),
+            cuts: self.cuts(),
+            snapshot: self.snapshot_view(),
         }
     }
 

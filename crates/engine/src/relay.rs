@@ -34,6 +34,9 @@ const fn may_travel(message: &PeerMessage) -> bool {
         | PeerMessage::Odds(_)
         | PeerMessage::OddsFrom { .. }
         | PeerMessage::Twins { .. }
+        | PeerMessage::SnapshotAsk(_)
+        | PeerMessage::SnapshotPage(_)
+        | PeerMessage::SnapshotWord(_)
         | PeerMessage::Relayed(_) => false,
     }
 }

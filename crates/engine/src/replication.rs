@@ -1,13 +1,15 @@
 //! Replication: links, `Hello`, contiguous application of foreign logs, acks, pulls of gaps, and the odds lane's
 //! receiving side. A bad entry stops its site's stream and nothing else. Knows frames; knows no QUIC.
 
+mod telling;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use crdt::{Site, Vector};
 use minicbor::bytes::ByteVec;
-use model::Text;
 use model::limits::{ACCOUNTS_MAX, FRAME_BYTES_MAX, PEER_AHEAD_MS_MAX, PULL_BYTES_MAX};
+use model::{MarketKey, ResultRegister, ResultScope, Text};
 
 use crate::door::{Effect, Lane, RegionConfig};
 use crate::engine::Engine;
@@ -17,7 +19,7 @@ use crate::odds::{OddsLink, RegisterKey};
 use crate::planted::Planted;
 use crate::port::{LogHead, View};
 use crate::tx::Tx;
-use crate::wire::{Entries, Have, Hello, PROTOCOL, PeerMessage};
+use crate::wire::{Entries, Have, Hello, PROTOCOL, PeerMessage, SnapshotWord};
 
 /// An unanswered `Hello` is said again after this long, ms.
 const HELLO_AGAIN_MS: u64 = 500;
@@ -51,6 +53,8 @@ pub(crate) struct Link {
     /// When `Have` was sent last, steady ms.
     have_sent_ms: Option<u64>,
     have_due: bool,
+    /// Logs that it no longer keeps from where this site would go on: up to which index they are cut there.
+    pub(crate) behind: BTreeMap<Site, u64>,
     pub(crate) odds: OddsLink,
     /// When `Hello` was sent last, steady ms.
     hello_sent_ms: Option<u64>,
@@ -72,6 +76,7 @@ impl Link {
             pulling: None,
             have_sent_ms: None,
             have_due: false,
+            behind: BTreeMap::new(),
             odds: OddsLink::default(),
             hello_sent_ms: None,
             gossip_ms: 200,
@@ -86,6 +91,13 @@ impl Link {
     /// The site that spoke last as this region since the process started.
     pub(crate) const fn met_as(&self) -> Option<Site> {
         self.nonces.site()
+    }
+
+    /// This site's logs stand elsewhere than they did: what was asked for is not what is lacking now.
+    pub(crate) fn start_anew(&mut self) {
+        self.pulling = None;
+        self.behind.clear();
+        self.have_due = true;
     }
 
     /// When it next wants attention without any input, steady ms.
@@ -115,6 +127,7 @@ impl Engine {
         link.site = None;
         link.neighbours.clear();
         link.pulling = None;
+        link.behind.clear();
         link.have_sent_ms = None;
         link.hello_sent_ms = Some(tx.now.steady_ms);
         link.gossip_ms = gossip_ms;
@@ -131,12 +144,13 @@ impl Engine {
             link.odds.closed();
         }
         self.forget_deferred(region);
+        self.receiving.peer_down(region);
     }
 
     /// Whether others' logs may be taken in: a new directory waits, for what they bring is answered with own entries;
-    /// in quarantine there are none.
-    const fn may_learn(&self) -> bool {
-        self.meta.joined || self.ledger.read_only
+    /// in quarantine there are none. While a snapshot is taken over, logs stand where they are.
+    pub(crate) const fn may_learn(&self) -> bool {
+        (self.meta.joined || self.ledger.read_only) && self.meta.taking.is_none()
     }
 
     /// What other sites say they hold of this log, from one who hears them. A site that is heard here speaks for itself.
@@ -145,6 +159,8 @@ impl Engine {
             let third = site.region != speaker.region && site.region != self.site.region && self.is_known(*site);
             if third && !self.is_linked(site.region) {
                 self.ledger.acked(*site, said.get(self.site));
+                let said = self.known_sites(said);
+                self.cutting.heard(*site, &said);
             }
         }
     }
@@ -210,6 +226,9 @@ impl Engine {
             PeerMessage::Odds(frame) => self.odds_frame(tx, region, frame),
             PeerMessage::OddsFrom { vector } => self.begin_odds(region, &vector),
             PeerMessage::ComeHome { account, epoch } => self.come_home(tx, site, &account, epoch),
+            PeerMessage::SnapshotAsk(ask) => self.serve_snapshot(tx, region, ask),
+            PeerMessage::SnapshotPage(page) => self.snapshot_page(tx, region, &page),
+            PeerMessage::SnapshotWord(word) => self.snapshot_word(tx, region, word),
             PeerMessage::Twins { site } => self.heard_of_twins(tx, region, site),
             PeerMessage::Resolve(ask) => self.resolve_asked(tx, region, &ask),
             PeerMessage::Resolved(reply) => self.resolve_answered(tx, site, &reply),
@@ -256,6 +275,7 @@ impl Engine {
         link.met = true;
         link.have = hello.logs.iter().map(|(site, index, _)| (*site, *index)).collect();
         link.said = link.have.clone();
+        self.cutting.met(hello.site, link.have.clone());
         let twins = link.nonces.heard(hello.site, hello.boot_nonce);
         let holds = link.have.get(self.site);
         link.odds.echo_ms = Some(hello.stamp_ms);
@@ -303,7 +323,18 @@ impl Engine {
     }
 
     pub(crate) fn hash_at<V: View>(&self, tx: &Tx<'_, V>, site: Site, index: u64) -> Option<model::Hash16> {
-        tx.log(site, index, 1, 1).first().map(|bytes| hash16(bytes))
+        let cut = self.ledger.logs.get(&site).and_then(|head| head.cut);
+        match cut {
+            Some(cut) if index <= cut.index => (index == cut.index).then_some(cut.hash),
+            _ => tx.log(site, index, 1, 1).first().map(|bytes| hash16(bytes)),
+        }
+    }
+
+    /// A pull was answered without entries.
+    pub(crate) fn pulled_in_vain(&mut self, region: u16, site: Site) {
+        if let Some(link) = self.links.get_mut(&region) {
+            link.pulling.take_if(|(of, ..)| *of == site);
+        }
     }
 
     fn heard_have<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, mut have: Have) {
@@ -313,6 +344,7 @@ impl Engine {
         let me = self.site;
         let Some((link, speaker)) = self.links.get_mut(&region).and_then(|l| l.site.map(|s| (l, s))) else { return };
         link.said = have.log.clone();
+        self.cutting.heard(speaker, &have.log);
         self.ledger.acked(speaker, have.log.get(me));
         if have.quarantined {
             self.ledger.lose(speaker);
@@ -340,7 +372,7 @@ impl Engine {
     }
 
     /// Asks a peer for the first log that it holds more of than this site.
-    fn pull_gaps<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16) {
+    pub(crate) fn pull_gaps<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16) {
         let now_ms = tx.now.steady_ms;
         let Some(link) = self.links.get(&region).filter(|_| self.may_learn()) else { return };
         if link.pulling.is_some_and(|(_, _, since)| now_ms < since + PULL_AGAIN_MS) {
@@ -351,7 +383,9 @@ impl Engine {
             .iter()
             .filter_map(|(site, theirs)| {
                 let head = self.ledger.head(site);
-                (site != self.site && theirs > head.index && head.stopped.is_none()).then_some((site, head.index + 1))
+                let kept = link.behind.get(&site).is_none_or(|cut| *cut <= head.index);
+                let more = site != self.site && theirs > head.index && head.stopped.is_none();
+                (more && kept).then_some((site, head.index + 1))
             })
             .collect();
         lacking.sort_by_key(|(site, _)| link.pulled.is_some_and(|last| *site <= last));
@@ -368,6 +402,11 @@ impl Engine {
     fn serve_pull<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, site: Site, from: u64) {
         if from == 0 {
             return;
+        }
+        let cut = self.ledger.logs.get(&site).map_or(0, LogHead::cut_index);
+        if from <= cut {
+            let behind = PeerMessage::SnapshotWord(SnapshotWord::Behind { site, cut });
+            return tx.send(region, Lane::Requests, &behind);
         }
         let items = tx.log(site, from, FRAME_ENTRIES_MAX, PULL_BYTES_MAX);
         if !items.is_empty() {
@@ -498,12 +537,15 @@ impl Engine {
     /// A result that has arrived by the log closes its market here at once, whichever lane is faster.
     fn close_markets(&mut self, entry: &Entry) {
         for event in &entry.events {
-            if let Event::Result(market, scope, register) = event
-                && self.room_for(market).is_ok()
-                && self.plane.close_by(market, scope, register)
-            {
-                self.save_odds(RegisterKey::Resulted(market.clone(), scope.clone()));
+            if let Event::Result(market, scope, register) = event {
+                self.close_market(market, scope, register);
             }
+        }
+    }
+
+    pub(crate) fn close_market(&mut self, market: &MarketKey, scope: &ResultScope, register: &ResultRegister) {
+        if self.room_for(market).is_ok() && self.plane.close_by(market, scope, register) {
+            self.save_odds(RegisterKey::Resulted(market.clone(), scope.clone()));
         }
     }
 
@@ -516,88 +558,4 @@ impl Engine {
         self.stats.streams_stopped += 1;
         tx.alarm("stream_stopped", format!("the log of site {site} stands still here: {why}"));
     }
-
-    /// Pushes this group's own entries to peers that are level with it; others pull.
-    pub(crate) fn push_entries(&mut self, outbox: &[(u64, Bytes)], then: &mut Vec<Effect>) {
-        let Some((first, last)) = outbox.first().zip(outbox.last()).map(|(a, b)| (a.0, b.0)) else { return };
-        let level: Vec<u16> =
-            self.links.iter().filter(|(_, l)| l.linked() && l.push_from == first).map(|(region, _)| *region).collect();
-        if level.is_empty() {
-            return;
-        }
-        let frames = frames_of(self.site, outbox);
-        for region in level {
-            for frame in &frames {
-                then.push(Effect::Send { region, lane: Lane::Log, frame: frame.clone() });
-            }
-            if let Some(link) = self.links.get_mut(&region) {
-                link.push_from = last + 1;
-            }
-        }
-    }
-
-    /// All peers are told at the end of this group what is durable here.
-    pub(crate) fn have_is_due(&mut self) {
-        self.links.values_mut().for_each(|l| l.have_due = true);
-    }
-
-    /// Tells peers what is durable here: after foreign entries, and at least every gossip interval.
-    pub(crate) fn gossip(&mut self, steady_ms: u64, then: &mut Vec<Effect>) {
-        let unheard = self.links.values().any(|l| l.up && l.site.is_none());
-        let hello = unheard.then(|| PeerMessage::Hello(self.hello(false)).encode());
-        for (region, link) in &mut self.links {
-            let Some(hello) = &hello else { break };
-            let due = link.hello_sent_ms.is_none_or(|t| steady_ms >= t + HELLO_AGAIN_MS);
-            if link.up && link.site.is_none() && due {
-                link.hello_sent_ms = Some(steady_ms);
-                then.push(Effect::Send { region: *region, lane: Lane::Log, frame: hello.clone() });
-            }
-        }
-        let log = self.token().log;
-        // Who is in quarantine tells nobody of its odds: others have to.
-        let speaks = |l: &Link| l.linked() && l.site.is_some_and(|site| !self.ledger.lost.contains(&site));
-        let linked: Vec<u16> = self.links.iter().filter(|(_, l)| speaks(l)).map(|(r, _)| *r).collect();
-        let spoken = |l: &Link| l.site.filter(|s| l.up && !self.ledger.lost.contains(s)).map(|s| (s, l.said.clone()));
-        let acks = self.links.values().filter_map(spoken).collect();
-        let quarantined = self.ledger.read_only;
-        let have = Have { log, odds: self.plane.vector().clone(), stamp_ms: steady_ms, linked, acks, quarantined };
-        let mut frame = None;
-        let own = self.ledger.next_seq();
-        for (region, link) in &mut self.links {
-            let due = link.have_due || link.have_sent_ms.is_none_or(|t| steady_ms >= t + link.gossip_ms);
-            if !link.linked() || !due {
-                continue;
-            }
-            link.have_due = false;
-            link.have_sent_ms = Some(steady_ms);
-            if link.have.get(self.site).saturating_add(1) == own {
-                link.push_from = own;
-            }
-            let frame = frame.get_or_insert_with(|| PeerMessage::Have(have.clone()).encode());
-            then.push(Effect::Send { region: *region, lane: Lane::Log, frame: frame.clone() });
-        }
-    }
-}
-
-/// Entries in frames of at most about half the largest frame.
-fn frames_of(site: Site, outbox: &[(u64, Bytes)]) -> Vec<Bytes> {
-    let mut frames = Vec::new();
-    let mut items: Vec<ByteVec> = Vec::new();
-    let (mut first, mut bytes) = (0, 0);
-    for (seq, entry) in outbox {
-        if items.is_empty() {
-            first = *seq;
-        }
-        bytes += entry.len();
-        items.push(ByteVec::from(entry.to_vec()));
-        if bytes >= PULL_BYTES_MAX || items.len() >= FRAME_ENTRIES_MAX {
-            let items = std::mem::take(&mut items);
-            frames.push(PeerMessage::Entries(Entries { site, first, items }).encode());
-            bytes = 0;
-        }
-    }
-    if !items.is_empty() {
-        frames.push(PeerMessage::Entries(Entries { site, first, items }).encode());
-    }
-    frames
 }

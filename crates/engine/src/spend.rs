@@ -118,11 +118,13 @@ impl Engine {
 
     fn find_tail<V: View>(&mut self, tx: &Tx<'_, V>) {
         let mut paid = Paid::new();
-        // Above the floor debits and credits are unacknowledged; above the highest floor prepared wagers wait.
-        let mut from = self.ledger.ack_floor.min(self.ledger.confirmed.get(self.site)) + 1;
+        // Above the floor debits and credits are unacknowledged; above the highest floor prepared wagers wait. Where the
+        // floor has fallen below the cut, nothing may be spent until it is back: see `Ledger::spendable`.
+        let above = self.ledger.ack_floor.min(self.ledger.confirmed.get(self.site));
+        let mut from = above.max(self.ledger.head(self.site).cut_index()) + 1;
         while from < self.ledger.next_seq() {
             let tail = tx.log(self.site, from, TAIL_ENTRIES, PULL_BYTES_MAX);
-            assert!(!tail.is_empty(), "the own log is whole above the ack floor");
+            assert!(!tail.is_empty(), "the own log is whole above its cut");
             for bytes in &tail {
                 let entry = Entry::decode(bytes).expect("own entries can be read");
                 self.ledger.note_again(tx, &entry, &mut paid);

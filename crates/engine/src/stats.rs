@@ -71,4 +71,14 @@ pub struct Stats {
     pub frames_refused: u64,
     /// 1 once this process has found itself in quarantine.
     pub quarantines: u64,
+    /// Log entries cut at the front, sealed before.
+    pub entries_cut: u64,
+    /// Pages of snapshots that peers have asked for here.
+    pub snapshot_pages_asked: u64,
+    /// Pages of snapshots received.
+    pub snapshot_pages: u64,
+    /// Snapshots taken over as a whole.
+    pub snapshots_taken: u64,
+    /// Snapshots given up: they did not add up, or their server had lost them.
+    pub snapshots_refused: u64,
 }

@@ -99,6 +99,10 @@ impl<'v, V: View> Tx<'v, V> {
         self.layered().results(market)
     }
 
+    pub(crate) fn staged(&self, page: u64) -> Option<Bytes> {
+        self.layered().staged(page)
+    }
+
     pub(crate) fn finish(self) -> Output {
         assert!(self.events.is_empty() && self.rows.is_empty(), "an entry was left unsealed");
         Output { batch: self.batch, then: self.then }

@@ -92,6 +92,84 @@ pub enum PeerMessage {
     /// The answer. Information only: decisions and hand-overs count in-stream.
     #[n(10)]
     Fetched(#[n(0)] Fetched),
+    /// Asks for a page of a snapshot.
+    #[n(17)]
+    SnapshotAsk(#[n(0)] SnapshotAsk),
+    /// The page.
+    #[n(18)]
+    SnapshotPage(#[n(0)] SnapshotPage),
+    /// What else is said of snapshots.
+    #[n(21)]
+    SnapshotWord(#[n(0)] SnapshotWord),
+}
+
+/// A question for a page of a snapshot: of a new one if it is page 0, else of the one that is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct SnapshotAsk {
+    /// Names the snapshot; another one is another attempt.
+    #[n(0)]
+    pub id: u64,
+    /// The page: the one asked for last, or the one after it.
+    #[n(1)]
+    pub page: u64,
+}
+
+/// A page of a snapshot.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct SnapshotPage {
+    /// The snapshot.
+    #[n(0)]
+    pub id: u64,
+    /// Its number, from 0.
+    #[n(1)]
+    pub page: u64,
+    /// Its records, each an encoded [`crate::snapshot::Record`].
+    #[n(2)]
+    pub records: Vec<ByteVec>,
+    /// Order-free sum of the records' hashes.
+    #[n(3)]
+    pub sum: Hash16,
+}
+
+/// What else is said of snapshots.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum SnapshotWord {
+    /// The answer to a pull of entries that are not kept: the log begins after `cut`.
+    #[n(0)]
+    Behind {
+        /// Whose log.
+        #[n(0)]
+        site: Site,
+        /// Index of the last entry that was cut.
+        #[n(1)]
+        cut: u64,
+    },
+    /// The answer to a question for the page after the last.
+    #[n(1)]
+    End {
+        /// The snapshot.
+        #[n(0)]
+        id: u64,
+        /// Pages in all.
+        #[n(1)]
+        pages: u64,
+        /// Order-free sum of the hashes of all records.
+        #[n(2)]
+        sum: Hash16,
+        /// How far every log reaches in it: index, hash and digest.
+        #[n(3)]
+        heads: Vec<(Site, u64, Hash16, Hash16)>,
+        /// Hash of all this.
+        #[n(4)]
+        check: Hash16,
+    },
+    /// There is no such snapshot here (any more), or none can be given now: to be asked for anew.
+    #[n(2)]
+    Unknown {
+        /// The snapshot.
+        #[n(0)]
+        id: u64,
+    },
 }
 
 /// A request or an answer on its way through a third region.

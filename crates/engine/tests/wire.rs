@@ -10,16 +10,17 @@ use crdt::{Dot, FeedSlot, Hlc, Register, Row, Site, Vector};
 use engine::ledger::Exposure;
 use engine::log::{Cause, Entry, Event, Grant, SessionEnded, Settled};
 use engine::odds::{RegisterKey, RegisterValue};
-use engine::port::AccountHead;
+use engine::port::{AccountHead, Handed};
+use engine::snapshot::{Record, check_of, sum_of};
 use engine::wire::{
     Acquire, Acquired, AliveAge, Entries, FenceOrFetch, Fetched, Have, Hello, OddsFrame, PROTOCOL, PeerMessage,
-    Relayed, Resolve, ResolveReply, Upto, WagerStanding, Want,
+    Relayed, Resolve, ResolveReply, SnapshotAsk, SnapshotPage, SnapshotWord, Upto, WagerStanding, Want,
 };
 use minicbor::bytes::ByteVec;
 use model::{
     AccountId, Amount, Currency, Hash16, MarketKey, MintedId, Odds, OutcomeKey, Posting, PostingAct, Price, ProducerId,
-    Received, Reference, ReferenceDecision, ReferenceOutcome, ReferenceRefusal, SentAmount, Session, Text, WagerState,
-    Withdrawal, WithdrawalState,
+    Received, Reference, ReferenceDecision, ReferenceOutcome, ReferenceRefusal, ResultRegister, ResultScope,
+    SentAmount, Session, Text, WagerState, Withdrawal, WithdrawalState,
 };
 
 const HERE: Site = Site::new(1, 1);
@@ -172,6 +173,33 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         ("fence_or_fetch", PeerMessage::FenceOrFetch(FenceOrFetch { n: 4, id, want })),
         ("fence_and_fetch_rights", PeerMessage::FenceOrFetch(FenceOrFetch { n: 4, id, want: short })),
         ("fetched", PeerMessage::Fetched(Fetched { n: 4, id, state })),
+    ]
+    .into_iter()
+    .chain(snapshot_frames())
+    .collect()
+}
+
+fn snapshot_frames() -> Vec<(&'static str, PeerMessage)> {
+    let head = AccountHead { currency: gbp(), home: HERE, tenure: None, hearsay: None };
+    let row = Row { dep: 5_000, stk: 500, ..Row::default() };
+    let id = MintedId::mint(1_795_000_000_000, 1, 1, 44);
+    let records = [
+        Record::Account(account(), head),
+        Record::Row(account(), THERE, row),
+        Record::Posting(posting()),
+        Record::Result(MarketKey::new("m").unwrap(), ResultScope::Market, ResultRegister::default()),
+        Record::Handed(id, HERE, Handed { entry: 4, to: Some(THERE) }),
+    ];
+    let records: Vec<ByteVec> = records.iter().map(|r| ByteVec::from(minicbor::to_vec(r).unwrap())).collect();
+    let sum = sum_of(&records);
+    let heads = vec![(HERE, 7, Hash16([1; 16]), Hash16([2; 16]))];
+    let check = check_of(6, 2, sum, &heads);
+    vec![
+        ("snapshot_ask", PeerMessage::SnapshotAsk(SnapshotAsk { id: 6, page: 1 })),
+        ("snapshot_page", PeerMessage::SnapshotPage(SnapshotPage { id: 6, page: 1, records, sum })),
+        ("snapshot_end", PeerMessage::SnapshotWord(SnapshotWord::End { id: 6, pages: 2, sum, heads, check })),
+        ("snapshot_behind", PeerMessage::SnapshotWord(SnapshotWord::Behind { site: THERE, cut: 3 })),
+        ("snapshot_unknown", PeerMessage::SnapshotWord(SnapshotWord::Unknown { id: 6 })),
     ]
 }
 

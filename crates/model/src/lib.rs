@@ -31,7 +31,7 @@ pub use odds::{Odds, OddsDisplay, OddsError};
 pub use outcome::{
     AccountView, Answer, ClockView, DigestView, ExchangeRunnerView, ExchangeView, FeedReport, LineRefusal, LinkView,
     LogView, MarketView, OddsReport, OutcomeView, ProducerView, ReadyView, Refusal, RegionView, RegionsView,
-    ReplicationView, ShareView, TicketView, WagerAnswer, WagerView,
+    ReplicationView, ShareView, SnapshotView, TicketView, WagerAnswer, WagerView,
 };
 pub use posting::{Adjustment, AdjustmentKind, Posting, PostingAct, Withdrawal, WithdrawalState};
 pub use reference::{

@@ -88,3 +88,14 @@ pub const LIST_MAX: usize = 1_000;
 pub const TICKETS_MAX: usize = 10_000;
 /// Fences and tombstones of wager ids are kept this long after `place_by`, ms.
 pub const HANDED_KEPT_MS: u64 = 10 * 60 * 1_000;
+
+/// Entries at the end of every log that are always kept (default of the topology).
+pub const LOG_TAIL_ENTRIES_DEFAULT: u64 = 100_000;
+/// Entries of a log kept for a region that is silent (default of the topology).
+pub const LOG_KEPT_ENTRIES_DEFAULT: u64 = 5_000_000;
+/// Entries cut from a log, and sealed into one segment, at a time.
+pub const CUT_SLICE_ENTRIES_MAX: u64 = 10_000;
+/// Records of one page of a snapshot, in bytes, about.
+pub const SNAPSHOT_PAGE_BYTES_MAX: usize = 256 * 1024;
+/// Records of one page of a snapshot.
+pub const SNAPSHOT_PAGE_RECORDS_MAX: usize = 1_000;

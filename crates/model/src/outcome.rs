@@ -407,6 +407,21 @@ pub struct ReplicationView {
     pub links: Vec<LinkView>,
     /// Odds vector.
     pub odds: Vector,
+    /// Index up to which each log has been cut here; 0: it is whole.
+    pub cuts: Vec<(Site, u64)>,
+    /// The snapshot that this region takes, if it takes one.
+    pub snapshot: Option<SnapshotView>,
+}
+
+/// A snapshot under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SnapshotView {
+    /// The region that serves it; `None` once it is here as a whole.
+    pub from: Option<u16>,
+    /// Pages received.
+    pub pages: u64,
+    /// Pages taken over; `None` while they come in.
+    pub taken: Option<u64>,
 }
 
 /// Digests of the replicated state.

@@ -98,6 +98,7 @@ impl<S: Disk> Driver<S> {
             self.fill(&mut inputs);
             self.step(self.clock.now(), &mut inputs)?;
         }
+        self.effects.rest();
         let waiting = self.effects.waiting();
         tracing::info!(waiting, "the engine has stopped; closing the store");
         Ok(self.region.into_store().close()?)
@@ -114,6 +115,7 @@ impl<S: Disk> Driver<S> {
             inputs.extend(match arrival {
                 Arrival::Asked(envelope) => self.effects.admit(envelope),
                 Arrival::Net(event) => self.effects.told(event),
+                Arrival::Beside(input) => Some(input),
             });
         }
     }
@@ -163,7 +165,7 @@ mod tests {
 
     use bytes::Bytes;
     use crdt::Site;
-    use engine::door::{Config, RegionConfig, Request};
+    use engine::door::{Config, Kept, RegionConfig, Request};
     use engine::port::{Durable, StoreError, View, Write};
     use model::{
         AccountId, Answer, Command, Currency, MarketKey, MintedId, Posting, Query, Reference, ReferenceDecision,
@@ -205,6 +207,9 @@ mod tests {
         }
         fn results(&self, market: &MarketKey) -> Vec<(ResultScope, ResultRegister)> {
             self.store.results(market)
+        }
+        fn staged(&self, page: u64) -> Option<Bytes> {
+            self.store.staged(page)
         }
     }
 
@@ -258,6 +263,7 @@ mod tests {
             first_start: false,
             gossip_ms: 100,
             windows: Vec::new(),
+            kept: Kept::default(),
         };
         let (handle, requests) = NodeHandle::channel(16);
         let (events, reported) = mpsc::channel(16);

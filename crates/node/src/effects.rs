@@ -11,6 +11,7 @@ use model::Token;
 use net::{Event, Net, SendError};
 use tokio::sync::oneshot;
 
+use crate::beside::Wishes;
 use crate::clock::Clock;
 use crate::handle::{Envelope, Reply};
 
@@ -18,7 +19,6 @@ use crate::handle::{Envelope, Reply};
 const WARN_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything that leaves the engine's thread.
-#[derive(Debug)]
 pub(crate) struct Effects {
     clock: Clock,
     net: Option<Net>,
@@ -26,6 +26,8 @@ pub(crate) struct Effects {
     last_id: RequestId,
     /// When each kind was logged last.
     warned: BTreeMap<&'static str, Duration>,
+    /// What works beside the commits; absent only in tests.
+    beside: Option<Box<dyn Wishes>>,
     /// Frames that the network did not take.
     pub(crate) frames_dropped: u64,
 }
@@ -33,7 +35,26 @@ pub(crate) struct Effects {
 impl Effects {
     /// `net` is absent in a cluster of one region.
     pub(crate) const fn new(clock: Clock, net: Option<Net>) -> Self {
-        Self { clock, net, waiting: BTreeMap::new(), last_id: 0, warned: BTreeMap::new(), frames_dropped: 0 }
+        Self {
+            clock,
+            net,
+            waiting: BTreeMap::new(),
+            last_id: 0,
+            warned: BTreeMap::new(),
+            beside: None,
+            frames_dropped: 0,
+        }
+    }
+
+    /// The same, with someone to work beside the commits.
+    pub(crate) fn with(mut self, beside: impl Wishes + 'static) -> Self {
+        self.beside = Some(Box::new(beside));
+        self
+    }
+
+    /// Ends what works beside the commits, so that the store can be closed.
+    pub(crate) fn rest(&mut self) {
+        self.beside = None;
     }
 
     /// Names a request and remembers who waits for it. `None` when nobody does any more: then it need not be decided.
@@ -79,6 +100,16 @@ impl Effects {
                 }
             }
             Effect::Send { region, lane, frame } => self.send(region, lane, frame),
+            Effect::Archive { site, first, last } => {
+                if let Some(beside) = &mut self.beside {
+                    beside.seal(site, first, last);
+                }
+            }
+            Effect::Snapshot { region, ask } => {
+                if let Some(beside) = &mut self.beside {
+                    beside.serve(region, ask);
+                }
+            }
             Effect::Quarantine { why } => {
                 metrics::gauge!("stakehold_quarantined").set(1.0);
                 tracing::error!(why, "this region is read-only");

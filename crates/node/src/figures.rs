@@ -116,6 +116,11 @@ fn export_engine(stats: Stats) {
             windows_differ,
             frames_refused,
             quarantines,
+            entries_cut,
+            snapshot_pages_asked,
+            snapshot_pages,
+            snapshots_taken,
+            snapshots_refused,
         ]
     );
 }

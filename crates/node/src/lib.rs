@@ -2,9 +2,10 @@
 //! The only crate that reads a clock and draws random numbers. Decides nothing about money or odds.
 //!
 //! Map: [`NodeHandle`] asks; `driver` groups what is queued, runs it through the engine's commit loop and performs the
-//! effects (`effects`); [`Node`] starts and stops the whole; `watch` notices a step that does not end; [`Figures`] are
+//! effects (`effects`), some of them on other threads (`beside`); [`Node`] starts and stops the whole; `watch` notices a step that does not end; [`Figures`] are
 //! what the driver publishes for metrics; [`clock`] is the one clock.
 
+mod beside;
 pub mod clock;
 mod disk;
 mod driver;

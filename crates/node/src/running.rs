@@ -15,6 +15,7 @@ use store::{Identity, OpenError, Store, StoreOptions};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use crate::beside::{Beside, SEALED_MAX};
 use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::effects::Effects;
@@ -225,8 +226,10 @@ impl Thread {
         }
         // No network comes when starting it failed: then nothing is run, and dropping the store closes it.
         let Ok(net) = self.net.blocking_recv() else { return Ok(()) };
-        let effects = Effects::new(self.shared.0, net);
-        Driver::new(region, self.sources, effects, self.shared).run()
+        let (told, done) = mpsc::channel(SEALED_MAX);
+        let beside = Beside::new(region.store().beside(), net.clone(), told);
+        let effects = Effects::new(self.shared.0, net).with(beside);
+        Driver::new(region, self.sources.hearing(done), effects, self.shared).run()
     }
 }
 

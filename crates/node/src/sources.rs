@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use engine::door::Request;
+use engine::door::{Input, Request};
 use model::Command;
 use net::Event;
 use tokio::sync::{mpsc, watch};
@@ -27,6 +27,8 @@ pub(crate) enum Arrival {
     Asked(Envelope),
     /// The network reports.
     Net(Event),
+    /// Something done beside the commits is done.
+    Beside(Input),
 }
 
 /// Why the wait ended.
@@ -46,6 +48,8 @@ pub(crate) struct Sources {
     requests: mpsc::Receiver<Envelope>,
     events: mpsc::Receiver<Event>,
     stop: watch::Receiver<bool>,
+    /// What is done beside the commits; absent only in tests.
+    beside: Option<mpsc::Receiver<Input>>,
 }
 
 impl Sources {
@@ -54,7 +58,13 @@ impl Sources {
         events: mpsc::Receiver<Event>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        Self { requests, events, stop }
+        Self { requests, events, stop, beside: None }
+    }
+
+    /// The same, hearing also what is done beside the commits.
+    pub(crate) fn hearing(mut self, beside: mpsc::Receiver<Input>) -> Self {
+        self.beside = Some(beside);
+        self
     }
 
     /// Waits for an input, at most until `due_in`.
@@ -65,11 +75,19 @@ impl Sources {
                 None => std::future::pending().await,
             }
         };
+        let heard = &mut self.beside;
+        let beside = async move {
+            match heard {
+                Some(heard) => heard.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             // An error says that nobody is left who could say stop: the node was dropped.
             _ = self.stop.wait_for(|stop| *stop) => Woken::Stop,
             Some(envelope) = self.requests.recv() => Woken::Arrival(Arrival::Asked(envelope)),
             Some(event) = self.events.recv() => Woken::Arrival(Arrival::Net(event)),
+            Some(input) = beside => Woken::Arrival(Arrival::Beside(input)),
             () = due => Woken::Due,
         }
     }
@@ -91,10 +109,11 @@ impl Sources {
         loop {
             let asked = self.requests.try_recv().ok().map(Arrival::Asked);
             let told = self.events.try_recv().ok().map(Arrival::Net);
-            if asked.is_none() && told.is_none() {
+            let done = self.beside.as_mut().and_then(|b| b.try_recv().ok()).map(Arrival::Beside);
+            if asked.is_none() && told.is_none() && done.is_none() {
                 return;
             }
-            for arrival in asked.into_iter().chain(told) {
+            for arrival in asked.into_iter().chain(told).chain(done) {
                 items += weight(&arrival);
                 group.push(arrival);
             }
@@ -115,7 +134,7 @@ fn weight(arrival: &Arrival) -> usize {
             Request::Command(_) | Request::Query(_) => 1,
         },
         Arrival::Net(Event::Frame { bytes, .. }) => 1 + bytes.len() / FRAME_ITEM_BYTES,
-        Arrival::Net(_) => 1,
+        Arrival::Net(_) | Arrival::Beside(_) => 1,
     }
 }
 

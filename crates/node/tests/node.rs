@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use engine::door::{Config, RegionConfig, Request};
+use engine::door::{Config, Kept, RegionConfig, Request};
 use model::{
     AccountId, Answer, Command, Currency, Decision, Definition, Durability, EventKey, Leg, MarketDraft, MarketKey,
     MarketStatus, MintedId, Odds, OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, Query, Text, WagerAnswer,
@@ -34,6 +34,7 @@ fn config(dir: &Path) -> NodeConfig {
         first_start: false,
         gossip_ms: 100,
         windows: Vec::new(),
+        kept: Kept::default(),
     };
     NodeConfig { engine, data_dir: dir.to_owned(), store: StoreOptions::default(), net: None, queue_depth_max: 64 }
 }

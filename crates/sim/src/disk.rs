@@ -10,8 +10,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crdt::{Row, Site};
+use engine::log::seal_of;
 use engine::odds::{RegisterKey, RegisterValue};
-use engine::port::{AccountHead, Durable, Handed, LogHead, Meta, SettleCursor, StoreError, Ticket, View, Write};
+use engine::port::{
+    AccountHead, Archive, Durable, Handed, Kind, LogHead, Meta, Pinned, Seal, SettleCursor, StoreError, Ticket, View,
+    Write,
+};
 use feeds::betfair::Book;
 use model::{
     AccountId, MarketKey, MintedId, Posting, Received, Reference, ReferenceDecision, ResultRegister, ResultScope,
@@ -71,6 +75,10 @@ pub struct Tables {
     pub tickets: BTreeMap<MintedId, Ticket>,
     /// The rest.
     pub meta: Option<Meta>,
+    /// Pages of a snapshot.
+    pub staged: BTreeMap<u64, Bytes>,
+    /// Sealed segments, by site, first and last index.
+    pub segments: BTreeMap<(Site, u64, u64), Vec<Bytes>>,
 }
 
 /// A disk. Clones are handles to the same one, so that it outlives the process on it.
@@ -99,6 +107,12 @@ impl MemoryDisk {
 }
 
 impl Tables {
+    /// Whether an entry of a log is here, in the log or in a sealed segment.
+    pub(crate) fn keeps(&self, site: Site, index: u64) -> bool {
+        let mut segments = self.segments.range((site, 0, 0)..=(site, index, u64::MAX));
+        self.log.contains_key(&(site, index)) || segments.any(|((_, _, last), _)| *last >= index)
+    }
+
     fn take(&mut self, write: Write) {
         match write {
             Write::Log(site, index, entry) => drop(self.log.insert((site, index), entry)),
@@ -129,6 +143,14 @@ impl Tables {
             Write::Ticket(id, Some(ticket)) => drop(self.tickets.insert(id, ticket)),
             Write::Ticket(id, None) => drop(self.tickets.remove(&id)),
             Write::Meta(meta) => self.meta = Some(meta),
+            Write::Cut(site, upto) => {
+                // Everything of the log up to there lies before its next entry.
+                let mut rest = self.log.split_off(&(site, 0));
+                let mut kept = rest.split_off(&(site, upto.saturating_add(1)));
+                self.log.append(&mut kept);
+            }
+            Write::Staged(page, bytes) => drop(self.staged.insert(page, bytes)),
+            Write::Unstage => self.staged.clear(),
         }
     }
 }
@@ -186,6 +208,70 @@ impl View for MemoryDisk {
         let range = tables.results.range((market.clone(), ResultScope::Market)..).take_while(|((m, _), _)| m == market);
         range.map(|((_, scope), register)| (scope.clone(), register.clone())).collect()
     }
+
+    fn staged(&self, page: u64) -> Option<Bytes> {
+        self.tables().staged.get(&page).cloned()
+    }
+}
+
+impl Archive for MemoryDisk {
+    fn pinned(&self, read: &mut dyn FnMut(&dyn Pinned)) {
+        let tables = self.tables().clone();
+        read(&tables);
+    }
+
+    fn seal(&self, site: Site, first: u64, last: u64) -> Result<Seal, StoreError> {
+        let fault = |why: String| StoreError { place: "the simulated disk".to_owned(), why };
+        let count = usize::try_from(last + 1 - first).unwrap_or(usize::MAX);
+        let entries = self.log(site, first, count, usize::MAX);
+        if entries.len() < count {
+            return Err(fault(format!("{} of {count} entries of {site} from {first}", entries.len())));
+        }
+        let seal = seal_of(site, first, &entries).map_err(|e| fault(e.to_string()))?;
+        self.tables.borrow_mut().segments.insert((site, first, last), entries);
+        Ok(seal)
+    }
+
+    fn segment(&self, site: Site, first: u64, last: u64) -> Result<Vec<Bytes>, StoreError> {
+        let why = format!("no segment of {site} from {first} to {last}");
+        let fault = StoreError { place: "the simulated disk".to_owned(), why };
+        self.tables().segments.get(&(site, first, last)).cloned().ok_or(fault)
+    }
+}
+
+impl Pinned for Tables {
+    fn records(&self, kind: Kind, after: Option<&Write>, count_max: usize, _: usize) -> Vec<Write> {
+        let all: Vec<Write> = match kind {
+            Kind::Rows => {
+                let heads = self.accounts.iter().map(|(id, head)| Write::Account(id.clone(), head.clone()));
+                let rows = self.rows.iter().map(|((id, site), row)| Write::Row(id.clone(), *site, row.clone()));
+                heads.chain(rows).collect()
+            }
+            Kind::Wagers => self.wagers.values().cloned().map(Write::Wager).collect(),
+            Kind::Postings => self.postings.values().cloned().map(Write::Posting).collect(),
+            Kind::Results => {
+                self.results.iter().map(|((m, s), r)| Write::Result(m.clone(), s.clone(), r.clone())).collect()
+            }
+            Kind::Handed => {
+                self.handed.iter().map(|((id, site), h)| Write::Handed(*id, *site, Some(h.clone()))).collect()
+            }
+            Kind::References => self.references.values().cloned().map(Write::Reference).collect(),
+            Kind::Received => {
+                self.received.iter().map(|((r, site), w)| Write::Received(r.clone(), *site, Some(w.clone()))).collect()
+            }
+            Kind::Sessions => self.sessions.iter().map(|(id, s)| Write::Session(*id, Some(s.clone()))).collect(),
+        };
+        let from = after.and_then(|w| all.iter().position(|x| x == w)).map_or(0, |at| at + 1);
+        all.into_iter().skip(from).take(count_max).collect()
+    }
+
+    fn heads(&self) -> Vec<(Site, LogHead)> {
+        self.heads.iter().map(|(site, head)| (*site, head.clone())).collect()
+    }
+
+    fn meta(&self) -> Meta {
+        self.meta.clone().unwrap_or_default()
+    }
 }
 
 impl Durable for MemoryDisk {
@@ -231,6 +317,8 @@ mod tests {
     fn it_is_a_store_like_any_other() {
         let disk = MemoryDisk::default();
         engine::conformance::run(|| disk.clone());
+        let disk = MemoryDisk::default();
+        engine::conformance::run_archive(|| disk.clone());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crdt::Site;
 use engine::commit::Region;
-use engine::door::{Config, Effect, Input, RegionConfig, Request};
+use engine::door::{Config, Effect, Input, Kept, RegionConfig, Request};
 use engine::ledger::Exposure;
 use engine::odds::Plane;
 use engine::planted::Planted;
@@ -70,6 +70,7 @@ impl Node {
             first_start: options.first_start,
             gossip_ms: options.gossip_ms,
             windows: windows(options),
+            kept: Kept { tail: options.log_tail, max: options.log_kept_max },
         };
         Self {
             region,
@@ -112,6 +113,11 @@ impl Node {
         self.inbox.clear();
         self.links.clear();
         self.wake_ms = None;
+    }
+
+    /// Whether its disk says that a snapshot is being taken over.
+    pub(crate) fn is_taking(&self) -> bool {
+        self.disk.tables().meta.as_ref().is_some_and(|m| m.taking.is_some())
     }
 
     /// Changes whenever the process's odds do; another number after a restart.

@@ -68,6 +68,12 @@ pub struct Options {
     pub exposure_per_account: u64,
     /// Exposure window of a region, minor units; 0: none.
     pub exposure_per_region: u64,
+    /// Entries at the end of a log that are always kept.
+    pub log_tail: u64,
+    /// Entries of a log kept for a region that lacks them.
+    pub log_kept_max: u64,
+    /// How long one machine stays away once, ms; 0: never. Long enough to fall behind what the others keep.
+    pub absence_ms: u64,
     /// Which disk one machine starts on when all is over, if not on its own.
     pub old_disk: Option<OldDisk>,
     /// Whether an old copy of one machine's directory comes back while there is load, and for how long it is cut off.
@@ -144,6 +150,9 @@ impl Options {
             replay: false,
             travel: false,
             weights,
+            log_tail: d.one(&[100_000, 4, 10, 25]),
+            log_kept_max: d.one(&[100_000, 15, 30, 60]),
+            absence_ms: d.one(&[0, 3_000, 4_000, 5_000]),
         };
         // Drawn last, so that what was drawn before stays what it was for every seed.
         options.old_copy = (!calm && d.percent(15)).then(|| d.one(&[0, 500, 1_500, 4_000]));

@@ -95,6 +95,10 @@ pub struct Report {
     pub decided_again: u64,
     /// Wager ids that a region said were pending, because their owner could not be heard.
     pub tickets: u64,
+    /// Segments of logs sealed.
+    pub segments: u64,
+    /// Snapshots taken over.
+    pub snapshots: u64,
 }
 
 impl fmt::Display for Report {
@@ -103,7 +107,7 @@ impl fmt::Display for Report {
             f,
             "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} deposits {} \
              homes {} handed {} passed on {} resolved {} prepared {} pending {} references {} received {} sessions {} \
-             suspensions {} old copies {} respent {} decided again {} tickets {} equal at {} ms",
+             suspensions {} old copies {} respent {} decided again {} tickets {} segments {} snapshots {} equal at {} ms",
             self.trace,
             self.events,
             self.groups,
@@ -127,6 +131,8 @@ impl fmt::Display for Report {
             self.respent,
             self.decided_again,
             self.tickets,
+            self.segments,
+            self.snapshots,
             self.quiet_ms
         )
     }

@@ -19,6 +19,17 @@ pub(crate) struct Batch {
     places: Vec<Place>,
 }
 
+/// What becomes of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Change<'a> {
+    /// It gets this record.
+    Put(&'a [u8]),
+    /// It is removed.
+    Remove,
+    /// It is removed with all keys after it, below this one.
+    RemoveBelow(&'a [u8]),
+}
+
 struct Place {
     family: Family,
     act: Act,
@@ -37,7 +48,7 @@ impl Batch {
             let start = self.bytes.len();
             self.bytes.extend(&self.sealed.key);
             let middle = self.bytes.len();
-            if act == Act::Put {
+            if act != Act::Remove {
                 self.bytes.extend(&self.sealed.record);
             }
             let record = middle..self.bytes.len();
@@ -55,11 +66,16 @@ impl Batch {
         self.bytes.len()
     }
 
-    /// Each key once: its family, its bytes, and its new record or none when it is to be removed.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Family, &[u8], Option<&[u8]>)> {
+    /// Each key once: its family, its bytes, and what becomes of it.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Family, &[u8], Change<'_>)> {
         self.places.iter().map(|p| {
             let part = |range: &Range<usize>| self.bytes.get(range.clone()).expect("places lie inside");
-            (p.family, part(&p.key), (p.act == Act::Put).then(|| part(&p.record)))
+            let change = match p.act {
+                Act::Put => Change::Put(part(&p.record)),
+                Act::Remove => Change::Remove,
+                Act::RemoveRange => Change::RemoveBelow(part(&p.record)),
+            };
+            (p.family, part(&p.key), change)
         })
     }
 }
@@ -90,6 +106,6 @@ mod tests {
         assert_eq!(families, [Family::Rows, Family::MarketWagers, Family::MarketWagers, Family::Meta]);
         assert!(kept.is_sorted_by(|a, b| (a.0, a.1) < (b.0, b.1)));
         assert_eq!(kept[0], alone.iter().next().unwrap(), "the last row");
-        assert_eq!(kept[3].2, None, "the mark was set and then removed");
+        assert_eq!(kept[3].2, Change::Remove, "the mark was set and then removed");
     }
 }

@@ -7,7 +7,7 @@ use engine::port::Write;
 use minicbor::Decode;
 use model::{Posting, ReferenceDecision, WagerRecord};
 
-use crate::keys::{Family, Key, OfAccount};
+use crate::keys::{Family, Key, MetaTag, OfAccount, log_front, tagged};
 use crate::record::{self, Damage};
 
 /// A change ready for the disk. Its buffers are used again for the next one.
@@ -23,11 +23,19 @@ pub(crate) struct Sealed {
 pub(crate) enum Act {
     Put,
     Remove,
+    /// Remove all keys from this one on, below the one in the place of the record. Such keys are no record's own, and
+    /// in a batch they come before all others of their range: what a batch writes stays, wherever it stands in it.
+    RemoveRange,
 }
 
 impl Sealed {
     /// Replaces the contents by those of `write`.
     pub(crate) fn seal(&mut self, write: &Write) -> (Family, Act) {
+        match write {
+            Write::Cut(site, upto) => return self.range(Family::Log, log_front(*site, *upto)),
+            Write::Unstage => return self.range(Family::Meta, tagged(MetaTag::Staged)),
+            _ => {}
+        }
         let name = key_of(write);
         let family = name.family();
         name.write(&mut self.key);
@@ -56,8 +64,15 @@ impl Sealed {
             Write::Received(_, _, None) => return (family, Act::Remove),
             Write::Session(_, Some(session)) => record::seal(family, key, session, out),
             Write::Session(_, None) => return (family, Act::Remove),
+            Write::Staged(_, page) => record::seal_entry(family, key, page, out),
+            Write::Cut(..) | Write::Unstage => unreachable!("ranges have been dealt with"),
         }
         (family, Act::Put)
+    }
+
+    fn range(&mut self, family: Family, (from, to): (Vec<u8>, Vec<u8>)) -> (Family, Act) {
+        (self.key, self.record) = (from, to);
+        (family, Act::RemoveRange)
     }
 }
 
@@ -95,12 +110,13 @@ pub(crate) fn read(family: Family, key: &[u8], bytes: &[u8]) -> Result<Write, Da
         }
         Key::Received(site, name) => Write::Received(name, site, Some(record::open(family, key, bytes)?)),
         Key::Session(id) => Write::Session(id, Some(record::open(family, key, bytes)?)),
+        Key::Staged(page) => Write::Staged(page, record::open_entry(family, key, bytes)?),
         Key::Birth => return Err(Damage::Key(crate::keys::BadKey)),
     })
 }
 
 /// Where a change lies.
-fn key_of(write: &Write) -> Key {
+pub(crate) fn key_of(write: &Write) -> Key {
     match write {
         Write::Log(site, index, _) => Key::Log(*site, *index),
         Write::LogHead(site, _) => Key::LogHead(*site),
@@ -121,6 +137,8 @@ fn key_of(write: &Write) -> Key {
         Write::Reference(decision) => Key::Reference(decision.received.reference.clone()),
         Write::Received(name, site, _) => Key::Received(*site, name.clone()),
         Write::Session(id, _) => Key::Session(*id),
+        Write::Staged(page, _) => Key::Staged(*page),
+        Write::Cut(..) | Write::Unstage => unreachable!("a range has no one key"),
     }
 }
 
@@ -237,6 +255,8 @@ mod tests {
             Write::Reference(_) => "reference",
             Write::Received(..) => "received",
             Write::Session(..) => "session",
+            Write::Staged(..) => "staged",
+            Write::Cut(..) | Write::Unstage => panic!("a range is no record"),
         };
         (name, write)
     }
@@ -268,7 +288,7 @@ mod tests {
     fn the_bytes_of_every_kind_are_those_checked_in() {
         let all: Vec<_> = one_of_each().into_iter().map(named).chain(more()).collect();
         let names: std::collections::BTreeSet<_> = all.iter().map(|(n, _)| *n).collect();
-        assert_eq!(names.len(), 26, "one of each kind, each once");
+        assert_eq!(names.len(), 27, "one of each kind, each once");
         for (name, write) in all {
             let (family, act, now) = sealed(&write);
             assert_eq!(act, Act::Put);
@@ -294,7 +314,7 @@ mod tests {
     fn a_sound_record_in_anothers_place_is_damage() {
         for write in one_of_each() {
             let (family, _, now) = sealed(&write);
-            let (Write::Wager(_) | Write::Posting(_) | Write::Log(..)) = write else { continue };
+            let (Write::Wager(_) | Write::Posting(_) | Write::Log(..) | Write::Staged(..)) = write else { continue };
             let mut key = now.key.clone();
             *key.last_mut().unwrap() ^= 1;
             assert_eq!(read(family, &key, &now.record), Err(Damage::Checksum));
@@ -366,7 +386,7 @@ mod tests {
             (site(), any::<u64>(), any::<Vec<u8>>()).prop_map(|(s, n, b)| Write::Log(s, n, Bytes::from(b))),
             (site(), any::<u64>(), any::<[u8; 16]>(), proptest::option::of(".*")).prop_map(|(s, index, h, stopped)| {
                 let stopped = stopped.as_deref().map(Text::new);
-                Write::LogHead(s, LogHead { index, hash: Hash16(h), digest: Hash16(h), stopped })
+                Write::LogHead(s, LogHead { index, hash: Hash16(h), digest: Hash16(h), stopped, cut: None })
             }),
             (any::<u64>(), vector, any::<bool>()).prop_map(|(owner_ms, v, joined)| {
                 let odds: Vector = v.into_iter().collect();

@@ -28,6 +28,7 @@
 //! | `meta` | 09 · id | a wager id of a region that could not be heard |
 //! | `meta` | 0c · site · region · 00 · provider · 00 · reference | a payment reference that site has taken in |
 //! | `meta` | 10 · id | a session |
+//! | `meta` | 0a · number | a page of a snapshot that is coming in, as received; never loaded at start |
 //!
 //! site = region (2 bytes) · incarnation (4) · shard (2); index and numbers 8 bytes; all big-endian, so that byte
 //! order is number order. id = its 16 bytes, which begin with `place_by`. scope = 00 for the market, 01 · outcome.
@@ -108,6 +109,7 @@ pub(crate) enum Key {
     Ticket(MintedId),
     Received(Site, Reference),
     Session(MintedId),
+    Staged(u64),
 }
 
 /// What is kept under an account's name.
@@ -142,6 +144,7 @@ impl Key {
             | Self::Settle(_)
             | Self::Handed(..)
             | Self::Ticket(_)
+            | Self::Staged(_)
             | Self::Received(..)
             | Self::Session(_) => Family::Meta,
         }
@@ -200,6 +203,10 @@ impl Key {
                 out.push(9);
                 out.extend(id.bytes());
             }
+            Self::Staged(page) => {
+                out.push(STAGED);
+                out.extend(page.to_be_bytes());
+            }
         }
     }
 
@@ -233,11 +240,44 @@ impl Key {
                 9 => Self::Ticket(r.id()?),
                 16 => Self::Session(r.id()?),
                 12 => Self::Received(r.site()?, r.last_reference()?),
+                STAGED => Self::Staged(u64::from_be_bytes(r.take()?)),
                 _ => return Err(BadKey),
             },
         };
         if r.0.is_empty() { Ok(key) } else { Err(BadKey) }
     }
+}
+
+/// The first byte of the keys of staged pages in `meta`.
+const STAGED: u8 = 10;
+
+/// The keys of a tag in `meta`: from the first, and below the second.
+pub(crate) fn tagged(tag: MetaTag) -> (Vec<u8>, Vec<u8>) {
+    let tag = match tag {
+        MetaTag::LogHeads => 2,
+        MetaTag::Handed => 8,
+        MetaTag::Staged => STAGED,
+        MetaTag::Received => 12,
+        MetaTag::Sessions => 16,
+    };
+    (vec![tag], vec![tag + 1])
+}
+
+/// A kind of key in `meta` that is read or removed by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MetaTag {
+    LogHeads,
+    Handed,
+    Staged,
+    Received,
+    Sessions,
+}
+
+/// The keys of a log's entries up to one: from the first, and below the second. The first is no entry's own.
+pub(crate) fn log_front(site: Site, upto: u64) -> (Vec<u8>, Vec<u8>) {
+    let mut from = Vec::new();
+    put_site(&mut from, site);
+    (from, just_after(Key::Log(site, upto).bytes()))
 }
 
 /// All keys that begin with a name and its end.
@@ -479,6 +519,7 @@ mod tests {
             reference().prop_map(Key::Reference),
             id().prop_map(Key::Session),
             (site(), reference()).prop_map(|(s, r)| Key::Received(s, r)),
+            prop_oneof![0u64..3, 250u64..260].prop_map(Key::Staged),
         ]
     }
 

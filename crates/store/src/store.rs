@@ -12,16 +12,16 @@ use model::{
 };
 use rocksdb::{ColumnFamily, DB, FlushOptions, ReadOptions, WriteBatch, WriteOptions};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Change};
 use crate::codec;
-use crate::keys::{Family, Key, just_after, name_end, name_prefix};
+use crate::keys::{Family, Key, MetaTag, just_after, name_end, name_prefix, tagged};
 
 /// Durable state of one region on disk. One thread at a time uses it; another may take it over.
 ///
 /// A damaged record or a failing disk met by a read panics, naming directory, family and key: the driver turns that
 /// into the node's last line. Nothing is lost by dropping a store: what was committed is on disk.
 pub struct Store {
-    pub(crate) db: DB,
+    pub(crate) db: Arc<DB>,
     pub(crate) place: String,
     pub(crate) is_new: bool,
     synced: WriteOptions,
@@ -33,7 +33,7 @@ impl Store {
     pub(crate) fn new(db: DB, place: String, is_new: bool) -> Self {
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
-        Self { db, place, is_new, synced, batch: Batch::default(), poisoned: None }
+        Self { db: Arc::new(db), place, is_new, synced, batch: Batch::default(), poisoned: None }
     }
 
     /// Whether this start created the directory's contents.
@@ -79,8 +79,9 @@ impl Store {
             };
             current = Some((family, cf));
             match record {
-                Some(record) => out.put_cf(cf, key, record),
-                None => out.delete_cf(cf, key),
+                Change::Put(record) => out.put_cf(cf, key, record),
+                Change::Remove => out.delete_cf(cf, key),
+                Change::RemoveBelow(end) => out.delete_range_cf(cf, key, end),
             }
         }
         out
@@ -209,6 +210,13 @@ impl View for Store {
         });
         found
     }
+
+    fn staged(&self, page: u64) -> Option<Bytes> {
+        match self.read(&Key::Staged(page))? {
+            Write::Staged(_, bytes) => Some(bytes),
+            other => unreachable!("a page's key holds a page, not {other:?}"),
+        }
+    }
 }
 
 impl Store {
@@ -230,8 +238,13 @@ impl Store {
 
 impl Durable for Store {
     fn load(&self, visit: &mut dyn FnMut(Write)) {
-        for family in LOADED {
-            self.scan(family, Range { from: Vec::new(), to: None }, Way::Forward, |write| {
+        // Staged pages may be larger than memory, and nobody needs them at start.
+        let (staged, after_staged) = tagged(MetaTag::Staged);
+        let below = Range { from: Vec::new(), to: Some(staged) };
+        let all = |from| Range { from, to: None };
+        let meta = [(Family::Meta, below), (Family::Meta, all(after_staged))];
+        for (family, range) in meta.into_iter().chain(LOADED.map(|family| (family, all(Vec::new())))) {
+            self.scan(family, range, Way::Forward, |write| {
                 visit(write);
                 Go::On
             });
@@ -273,8 +286,8 @@ enum Go {
     Stop,
 }
 
-/// Families an engine keeps in memory.
-const LOADED: [Family; 4] = [Family::Meta, Family::Rows, Family::Odds, Family::Books];
+/// Families an engine keeps in memory, besides most of `meta`.
+const LOADED: [Family; 3] = [Family::Rows, Family::Odds, Family::Books];
 /// The key that is the store's own, not the engine's.
 const BIRTH: &[u8] = &[0];
 /// What RocksDB puts before a key and a record in its batch: tag, family and two lengths.

@@ -62,6 +62,22 @@ pub(crate) struct ReplicationOut<'a> {
     links: Vec<LinkOut<'a>>,
     /// Odds writes known, by site.
     odds: BTreeMap<String, u64>,
+    /// Index up to which each log has been cut here, by site; 0: it is whole. What was cut lies in segments.
+    cuts: BTreeMap<String, u64>,
+    /// The snapshot that this region takes because it was behind the others' cuts; null if it takes none.
+    snapshot: Option<SnapshotOut>,
+}
+
+/// A snapshot under way.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Snapshot)]
+pub(crate) struct SnapshotOut {
+    /// Number of the region that serves it; null once all of it is here.
+    from: Option<u16>,
+    /// Pages received.
+    pages: u64,
+    /// Pages taken over; null while they come in.
+    taken: Option<u64>,
 }
 
 /// One site's log as known here.
@@ -123,6 +139,8 @@ impl<'a> ReplicationOut<'a> {
             logs: LogOut::all(&view.logs),
             links: view.links.iter().map(link).collect(),
             odds: view.odds.iter().map(|(site, n)| (site.to_string(), n)).collect(),
+            cuts: view.cuts.iter().map(|(site, n)| (site.to_string(), *n)).collect(),
+            snapshot: view.snapshot.map(|s| SnapshotOut { from: s.from, pages: s.pages, taken: s.taken }),
         }
     }
 }

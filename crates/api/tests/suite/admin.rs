@@ -4,7 +4,7 @@ use crdt::{Site, Vector};
 use engine::door::Request;
 use model::{
     Answer, ClockView, Command, DigestView, Hash16, LinkView, LogView, Mint, ProducerId, ProducerView, ReadyView,
-    RegionView, RegionsView, RejectCode, ReplicationView, Text,
+    RegionView, RegionsView, RejectCode, ReplicationView, SnapshotView, Text,
 };
 use serde_json::json;
 
@@ -42,12 +42,15 @@ async fn regions_replication_and_digest() {
         acked: 8,
         odds_dirty: 3,
     };
-    let view = ReplicationView { ack_floor: 7, logs: logs(), links: vec![link], odds: odds() };
+    let cuts = vec![(Site::new(1, 1), 2)];
+    let snapshot = Some(SnapshotView { from: Some(2), pages: 3, taken: None });
+    let view = ReplicationView { ack_floor: 7, logs: logs(), links: vec![link], odds: odds(), cuts, snapshot };
     let desk_replication = desk(move |_| Answer::Replication(view.clone()));
     let log = json!({"index": 9, "hash": "01".repeat(16), "digest": "02".repeat(16), "stopped": "bad entry 10"});
     assert_eq!(
         desk_replication.get("/admin/v1/replication").await.json(),
-        json!({"ack_floor": 7, "logs": {"1.1.0": log}, "odds": {"2.1.0": 4}, "links": [
+        json!({"ack_floor": 7, "logs": {"1.1.0": log}, "odds": {"2.1.0": 4}, "cuts": {"1.1.0": 2},
+            "snapshot": {"from": 2, "pages": 3, "taken": null}, "links": [
             {"number": 2, "name": "us", "connected": true, "site": "2.1.0", "acked": 8, "odds_dirty": 3}]})
     );
 

@@ -14,6 +14,7 @@ mod references;
 mod rights;
 mod sessions;
 mod settle;
+mod snapshot;
 mod spend;
 mod window;
 mod withdraw;

@@ -57,6 +57,7 @@ impl Ledger {
         let prepared = self.must_prepare(&wager);
         let full = prepared && self.prepared_are_full();
         let me = self.site;
+        let unknown = self.is_cut_above_floor();
         let blind = if self.planted == Planted::GuardWithoutOverlay { spent_here(tx, &wager.account) } else { 0 };
         if let Some(known) = self.accounts.get_mut(&wager.account)
             && let Some(row) = known.rows.get_mut(&me)
@@ -71,7 +72,7 @@ impl Ledger {
                 } else {
                     self.window.room(wager.currency, free, known.unacked, self.planted)
                 };
-                if stake > room || full {
+                if unknown || stake > room || full {
                     return Judged::Window;
                 }
                 let index = self.logs.get(&self.site).map_or(0, |h| h.index) + 1;

@@ -119,16 +119,19 @@ impl Ledger {
 
     /// After a start: takes everything that is addressed to this site and was not taken before.
     pub(crate) fn receive_all<V: View>(&mut self, tx: &mut Tx<'_, V>) {
+        for (account, from) in self.addressed() {
+            self.receive(tx, from, &account);
+        }
+    }
+
+    /// Accounts and sites whose rows address rights to this site.
+    pub(crate) fn addressed(&self) -> Vec<(AccountId, Site)> {
         let me = self.site;
-        let waiting: Vec<(AccountId, Site)> = self
-            .accounts
+        self.accounts
             .iter()
             .flat_map(|(id, a)| a.rows.iter().map(move |(site, row)| (id, *site, row)))
             .filter(|(_, site, row)| *site != me && row.sent.contains_key(&me))
             .map(|(id, site, _)| (id.clone(), site))
-            .collect();
-        for (account, from) in waiting {
-            self.receive(tx, from, &account);
-        }
+            .collect()
     }
 }

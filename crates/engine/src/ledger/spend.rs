@@ -32,13 +32,26 @@ impl Ledger {
         if self.ack_quorum == 0 {
             return free;
         }
+        if self.is_cut_above_floor() {
+            return 0;
+        }
         self.window.room(head.currency, free, known.unacked, self.planted)
     }
 
     /// What may be granted of an account now: free rights less credits that no other region knows of (S1 and S3).
     pub(crate) fn grantable(&self, account: &AccountId) -> u64 {
         let Some(known) = self.accounts.get(account) else { return 0 };
+        if self.is_cut_above_floor() {
+            return 0;
+        }
         super::window::replicated(known.free_at(self.site), known.unacked, self.planted)
+    }
+
+    /// Whether the floor has fallen below what was cut of the own log: a region that held it has lost its disks, and the
+    /// others had been silent for too long to hold the cut back. What was spent between the two cannot be found again,
+    /// so that all of it counts as unacknowledged, and nothing more is spent until another region holds it.
+    pub(super) fn is_cut_above_floor(&self) -> bool {
+        self.logs.get(&self.site).is_some_and(|head| self.ack_floor < head.cut_index())
     }
 
     /// Notes an own credit of the entry being built: it may be spent once other regions know of it.

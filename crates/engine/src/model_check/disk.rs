@@ -77,4 +77,8 @@ impl View for Disk {
         let all = self.results.get(market).into_iter().flatten();
         all.map(|(scope, register)| (scope.clone(), register.clone())).collect()
     }
+
+    fn staged(&self, _: u64) -> Option<Bytes> {
+        None
+    }
 }

@@ -152,7 +152,7 @@ fn one_log(writer: &Region, held: &LogHead) -> bool {
     let mut head = LogHead::default();
     for bytes in writer.disk.log.iter().take(usize::try_from(held.index).unwrap_or(usize::MAX)) {
         let hash = hash16(bytes);
-        head = LogHead { index: head.index + 1, hash, digest: sum16(head.digest, hash), stopped: None };
+        head = LogHead { index: head.index + 1, hash, digest: sum16(head.digest, hash), stopped: None, cut: None };
     }
     (head.index, head.hash, head.digest) == (held.index, held.hash, held.digest)
 }

@@ -1,14 +1,16 @@
 //! A store in memory behind the engine's port: batches are whole, a clone is what a crash leaves behind.
 //! Knows the port only; passes the same conformance suite as RocksDB.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use crdt::Site;
+use engine::log::seal_of;
 use engine::odds::RegisterKey;
-use engine::port::{Durable, StoreError, View, Write};
+use engine::port::{Archive, Durable, Kind, LogHead, Meta, Pinned, Seal, StoreError, View, Write};
 use model::{
     AccountId, MarketKey, MintedId, Posting, Reference, ReferenceDecision, ResultRegister, ResultScope, WagerRecord,
 };
@@ -41,6 +43,9 @@ pub(crate) struct MemStore {
     market_wagers: BTreeSet<(MarketKey, MintedId)>,
     results: BTreeMap<MarketKey, BTreeMap<ResultScope, ResultRegister>>,
     boot: BTreeMap<Boot, Write>,
+    staged: BTreeMap<u64, Bytes>,
+    /// Sealed segments, by site, first and last index.
+    pub(crate) segments: RefCell<BTreeMap<(Site, u64, u64), Vec<Bytes>>>,
 }
 
 impl View for MemStore {
@@ -85,6 +90,66 @@ impl View for MemStore {
     fn results(&self, market: &MarketKey) -> Vec<(ResultScope, ResultRegister)> {
         let all = self.results.get(market).into_iter().flatten();
         all.map(|(scope, register)| (scope.clone(), register.clone())).collect()
+    }
+
+    fn staged(&self, page: u64) -> Option<Bytes> {
+        self.staged.get(&page).cloned()
+    }
+}
+
+impl Archive for MemStore {
+    fn pinned(&self, read: &mut dyn FnMut(&dyn Pinned)) {
+        read(self);
+    }
+
+    fn seal(&self, site: Site, first: u64, last: u64) -> Result<Seal, StoreError> {
+        let fault = |why: String| StoreError { place: "memory".to_owned(), why };
+        let count = usize::try_from(last + 1 - first).unwrap();
+        let entries = self.log(site, first, count, usize::MAX);
+        if entries.len() < count {
+            return Err(fault(format!("{} of {count} entries", entries.len())));
+        }
+        let seal = seal_of(site, first, &entries).map_err(|e| fault(e.to_string()))?;
+        self.segments.borrow_mut().insert((site, first, last), entries);
+        Ok(seal)
+    }
+
+    fn segment(&self, site: Site, first: u64, last: u64) -> Result<Vec<Bytes>, StoreError> {
+        let fault = || StoreError { place: "memory".to_owned(), why: "no such segment".to_owned() };
+        self.segments.borrow().get(&(site, first, last)).cloned().ok_or_else(fault)
+    }
+}
+
+impl Pinned for MemStore {
+    fn records(&self, kind: Kind, after: Option<&Write>, count_max: usize, _: usize) -> Vec<Write> {
+        let boot = |of: fn(&Write) -> bool| self.boot.values().filter(|w| of(w)).cloned().collect();
+        let all: Vec<Write> = match kind {
+            Kind::Rows => boot(|w| matches!(w, Write::Account(..) | Write::Row(..))),
+            Kind::Wagers => self.wagers.values().cloned().map(Write::Wager).collect(),
+            Kind::Postings => self.postings.values().cloned().map(Write::Posting).collect(),
+            Kind::Results => {
+                let of = |(m, all): (&MarketKey, &BTreeMap<ResultScope, ResultRegister>)| {
+                    all.iter().map(|(s, r)| Write::Result(m.clone(), s.clone(), r.clone())).collect::<Vec<_>>()
+                };
+                self.results.iter().flat_map(of).collect()
+            }
+            Kind::Handed => boot(|w| matches!(w, Write::Handed(..))),
+            Kind::References => self.references.values().cloned().map(Write::Reference).collect(),
+            Kind::Received => boot(|w| matches!(w, Write::Received(..))),
+            Kind::Sessions => boot(|w| matches!(w, Write::Session(..))),
+        };
+        let from = after.map_or(0, |w| all.iter().position(|x| x == w).unwrap() + 1);
+        all.into_iter().skip(from).take(count_max).collect()
+    }
+
+    fn heads(&self) -> Vec<(Site, LogHead)> {
+        let head = |w: &Write| if let Write::LogHead(site, head) = w { Some((*site, head.clone())) } else { None };
+        self.boot.values().filter_map(head).collect()
+    }
+
+    fn meta(&self) -> Meta {
+        let meta = |w: &Write| if let Write::Meta(meta) = w { Some(meta.clone()) } else { None };
+        self.boot.get(&Boot::Meta).and_then(meta).unwrap_or_default()
     }
 }
 
@@ -146,6 +211,18 @@ impl MemStore {
             }
             Write::Handed(id, site, None) => {
                 self.boot.remove(&Boot::Handed(id, site));
+                return;
+            }
+            Write::Cut(site, upto) => {
+                self.logs.retain(|(of, index), _| *of != site || *index > upto);
+                return;
+            }
+            Write::Staged(page, bytes) => {
+                self.staged.insert(page, bytes);
+                return;
+            }
+            Write::Unstage => {
+                self.staged.clear();
                 return;
             }
             Write::Handed(id, site, Some(_)) => Boot::Handed(id, site),

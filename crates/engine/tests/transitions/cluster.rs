@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use crdt::{Dot, FeedSlot, Hlc, Register, Row, Site};
 use engine::commit::Region;
-use engine::door::{Config, Effect, FeedLine, Input, Lane, Now, RegionConfig, Request};
+use engine::door::{Config, Effect, FeedLine, Input, Kept, Lane, Now, RegionConfig, Request};
 use engine::ledger::Exposure;
 use engine::log::{Cause, Entry, Event};
 use engine::odds::{RegisterKey, RegisterValue};
-use engine::port::View;
-use engine::wire::{Entries, PeerMessage};
+use engine::port::{Archive, View};
+use engine::snapshot::Served;
+use engine::wire::{Entries, PeerMessage, SnapshotAsk};
 use feeds::betfair::{StreamMessage, parse_line};
 use model::{
     AccountId, AccountView, Answer, Command, Currency, Definition, Durability, EventKey, Leg, MarketDraft, MarketKey,
@@ -53,6 +54,12 @@ pub(crate) struct Cluster {
     pub(crate) sent: u64,
     /// Commits by region.
     pub(crate) commits: BTreeMap<u16, u64>,
+    /// How much of their logs regions keep that start from now on.
+    pub(crate) kept: Kept,
+    /// Segments are wished for in vain.
+    pub(crate) archive_fails: bool,
+    /// Snapshots being served: by server and peer.
+    served: BTreeMap<(u16, u16), (Served, MemStore)>,
     next: u64,
 }
 
@@ -103,15 +110,18 @@ impl Cluster {
             ack_quorum: 1,
             sent: 0,
             commits: BTreeMap::new(),
+            kept: Kept::default(),
+            archive_fails: false,
+            served: BTreeMap::new(),
             next: 1,
         };
         (1..=size).for_each(|n| c.start(n, MemStore::default()));
         c
     }
 
-    pub(crate) fn start(&mut self, n: u16, store: MemStore) {
+    fn config(&self, n: u16) -> Config {
         let regions = (1..=self.size).map(|n| RegionConfig { number: n, name: Text::new(NAMES[usize::from(n) - 1]) });
-        let config = Config {
+        Config {
             cluster: Text::new("test"),
             region: n,
             incarnation: self.incarnations.get(&n).copied().unwrap_or(1),
@@ -122,7 +132,12 @@ impl Cluster {
             first_start: false,
             gossip_ms: 200,
             windows: self.windows.clone(),
-        };
+            kept: self.kept,
+        }
+    }
+
+    pub(crate) fn start(&mut self, n: u16, store: MemStore) {
+        let config = self.config(n);
         self.regions.insert(n, Region::open(config, store));
         self.next += 1;
         self.group(n, vec![Input::Started { boot_nonce: self.next * 1_000_003 }]);
@@ -137,6 +152,13 @@ impl Cluster {
         self.start(n, store);
         others.iter().for_each(|o| self.link(*o, n));
         self.quiet();
+    }
+
+    /// A region's process dies and comes back on an empty disk.
+    pub(crate) fn wipe(&mut self, n: u16) {
+        self.regions.remove(&n).unwrap();
+        self.regions.insert(n, Region::open(self.config(n), MemStore::default()));
+        self.crash(n);
     }
 
     pub(crate) fn store_of(&self, n: u16) -> MemStore {
@@ -201,6 +223,12 @@ impl Cluster {
                 Effect::Quarantine { why } => {
                     self.quarantined.insert(n, why);
                 }
+                Effect::Archive { site, first, last } if !self.archive_fails => {
+                    let seal = self.regions[&n].store().seal(site, first, last).unwrap();
+                    odds_left.push(Input::Archived { site, first, last, seal });
+                }
+                Effect::Archive { .. } => {}
+                Effect::Snapshot { region, ask } => self.serve(n, region, ask),
                 Effect::Send { region, lane, frame } => {
                     self.sent += 1;
                     if lane == Lane::Odds {
@@ -216,6 +244,33 @@ impl Cluster {
         }
         if !odds_left.is_empty() {
             self.group(n, odds_left);
+        }
+    }
+
+    /// What a node does beside its commits for a peer that asks for a page.
+    fn serve(&mut self, n: u16, region: u16, ask: Option<SnapshotAsk>) {
+        let Some(ask) = ask else {
+            self.served.remove(&(n, region));
+            return;
+        };
+        let known = self.served.get(&(n, region)).map(|(served, _)| served);
+        if Served::is_begun_by(ask, known) {
+            let state = self.regions[&n].store().clone();
+            match Served::begin(ask.id, &state) {
+                Some(served) => drop(self.served.insert((n, region), (served, state))),
+                None => drop(self.served.remove(&(n, region))),
+            }
+        }
+        let answer = match self.served.get_mut(&(n, region)) {
+            Some((served, state)) => served.answer(ask, state),
+            None => Some(Served::unknown(ask.id)),
+        };
+        let Some(answer) = answer else { return };
+        let frame = (n, region, Lane::Bulk, answer.encode());
+        if self.hold.contains(&(n, region, Lane::Bulk)) {
+            self.held.push(frame);
+        } else if !self.is_cut(n, region) {
+            self.queue.push_back(frame);
         }
     }
 
@@ -251,6 +306,14 @@ impl Cluster {
         let held = std::mem::take(&mut self.held);
         self.queue.extend(held);
         self.quiet();
+    }
+
+    /// The first frame held back that is of this kind, and who sent it. It stays held back no longer.
+    pub(crate) fn first_held(&mut self, wanted: impl Fn(&PeerMessage) -> bool) -> Option<(u16, Option<PeerMessage>)> {
+        let read = |f: &Frame| PeerMessage::decode(&f.3).ok().filter(&wanted);
+        let at = self.held.iter().position(|f| read(f).is_some())?;
+        let frame = self.held.remove(at);
+        Some((frame.0, PeerMessage::decode(&frame.3).ok()))
     }
 
     /// Loses what was held back.

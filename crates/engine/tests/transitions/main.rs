@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is what a panic is for")]
 
 mod cluster;
+mod compaction;
 mod fence;
 mod fence_grant;
 mod foreign;
@@ -31,6 +32,8 @@ mod withdrawals;
 fn the_store_of_these_tests_keeps_the_ports_contract() {
     let shared = std::rc::Rc::new(std::cell::RefCell::new(store::MemStore::default()));
     engine::conformance::run(|| Reopened(std::rc::Rc::clone(&shared)));
+    let shared = std::rc::Rc::new(std::cell::RefCell::new(store::MemStore::default()));
+    engine::conformance::run_archive(|| Reopened(std::rc::Rc::clone(&shared)));
 }
 
 /// The same state under every handle.
@@ -42,7 +45,7 @@ mod reopened {
 
     use bytes::Bytes;
     use crdt::Site;
-    use engine::port::{Durable, StoreError, View, Write};
+    use engine::port::{Archive, Durable, Pinned, Seal, StoreError, View, Write};
     use model::{
         AccountId, MarketKey, MintedId, Posting, Reference, ReferenceDecision, ResultRegister, ResultScope, WagerRecord,
     };
@@ -71,6 +74,9 @@ mod reopened {
         fn results(&self, market: &MarketKey) -> Vec<(ResultScope, ResultRegister)> {
             self.0.borrow().results(market)
         }
+        fn staged(&self, page: u64) -> Option<Bytes> {
+            self.0.borrow().staged(page)
+        }
     }
 
     impl Durable for Reopened {
@@ -79,6 +85,18 @@ mod reopened {
         }
         fn commit(&mut self, batch: &[Write]) -> Result<(), StoreError> {
             self.0.borrow_mut().commit(batch)
+        }
+    }
+
+    impl Archive for Reopened {
+        fn pinned(&self, read: &mut dyn FnMut(&dyn Pinned)) {
+            self.0.borrow().pinned(read);
+        }
+        fn seal(&self, site: Site, first: u64, last: u64) -> Result<Seal, StoreError> {
+            self.0.borrow().seal(site, first, last)
+        }
+        fn segment(&self, site: Site, first: u64, last: u64) -> Result<Vec<Bytes>, StoreError> {
+            self.0.borrow().segment(site, first, last)
         }
     }
 }

@@ -100,6 +100,8 @@ pub(crate) fn load_topology(path: &Path) -> Result<Topology, ConfigError> {
     }
     within(&source, "freshness_ms", file.freshness_ms, 100..=3_600_000)?;
     within(&source, "gossip_ms", file.gossip_ms, 10..=10_000)?;
+    within(&source, "log_tail_entries", file.log_tail_entries, 1..=1 << 40)?;
+    within(&source, "log_kept_entries_max", file.log_kept_entries_max, file.log_tail_entries..=1 << 50)?;
     exposures(&file).map_err(|(key, why)| source.at(&key, why))?;
     let others = file.regions.len() - 1;
     if let Some(quorum) = file.ack_quorum
@@ -195,6 +197,7 @@ fn engine_config(topology: &Topology, own: &RegionEntry, overrides: &Overrides) 
         first_start: overrides.first_start,
         gossip_ms: topology.file.gossip_ms,
         windows: exposures(&topology.file).expect("checked when the topology was read"),
+        kept: door::Kept { tail: topology.file.log_tail_entries, max: topology.file.log_kept_entries_max },
     }
 }
 

@@ -24,6 +24,14 @@ pub(crate) struct TopologyFile {
     /// Longest silence between two reports of progress to a peer, ms; 10 to 10,000.
     #[serde(default = "gossip_ms")]
     pub(crate) gossip_ms: u64,
+    /// Entries at the end of every log that are always kept. What lies before them and is held by every other region
+    /// is sealed into segments and cut; at least 1.
+    #[serde(default = "log_tail_entries")]
+    pub(crate) log_tail_entries: u64,
+    /// Entries of a log kept for a region that is silent; one that lacks more is given a snapshot. At least
+    /// `log_tail_entries`.
+    #[serde(default = "log_kept_entries_max")]
+    pub(crate) log_kept_entries_max: u64,
     /// All regions.
     pub(crate) regions: Vec<RegionEntry>,
     /// Exposure windows by currency code: what a region may take in stakes that no other region knows of yet. No
@@ -171,11 +179,19 @@ const fn gossip_ms() -> u64 {
     200
 }
 
+const fn log_tail_entries() -> u64 {
+    model::limits::LOG_TAIL_ENTRIES_DEFAULT
+}
+
+const fn log_kept_entries_max() -> u64 {
+    model::limits::LOG_KEPT_ENTRIES_DEFAULT
+}
+
 /// Both kinds of files in one schema.
 #[cfg(test)]
 #[derive(JsonSchema)]
 #[schemars(untagged)]
-#[expect(dead_code, clippy::large_enum_variant, reason = "only its schema is wanted")]
+#[expect(dead_code, reason = "only its schema is wanted")]
 pub(crate) enum ConfigFile {
     /// `regions/<region>.toml`
     Region(RegionFile),

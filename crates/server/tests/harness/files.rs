@@ -76,6 +76,9 @@ pub(crate) fn region(cluster: &Cluster, n: usize, name: &str, home: &Path, certs
 /// The topology as region `seen_from` is to see it: the others may be behind relays.
 fn topology(cluster: &Cluster, name: &str, seen_from: Option<usize>) -> String {
     let mut text = format!("cluster = \"{name}\"\nfreshness_ms = {}\n", cluster.spec.freshness_ms);
+    if let Some((tail, max)) = cluster.spec.kept {
+        write!(text, "log_tail_entries = {tail}\nlog_kept_entries_max = {max}\n").unwrap();
+    }
     for (n, node) in cluster.nodes.iter().enumerate() {
         let gossip = seen_from.map_or(node.gossip, |from| cluster.address(from, n));
         let (number, name, http) = (node.number, node.name, node.http);

@@ -38,11 +38,13 @@ pub(crate) struct Spec {
     pub(crate) freshness_ms: u64,
     /// Relays between the regions, so that links can be cut; each holds datagrams for this long.
     pub(crate) relayed: Option<Duration>,
+    /// Entries kept of every log: always, and for a silent region; the defaults if `None`.
+    pub(crate) kept: Option<(u64, u64)>,
 }
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { regions: 3, replay: false, freshness_ms: 20_000, relayed: None }
+        Self { regions: 3, replay: false, freshness_ms: 20_000, relayed: None, kept: None }
     }
 }
 

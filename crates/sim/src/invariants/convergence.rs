@@ -1,9 +1,12 @@
 //! convergence: healed and left alone, all regions hold the same: logs, rows, wagers, deposits, results and odds;
-//! nothing is in transfer, waiting or unsettled. And at all times every copy of a log is a prefix of the true one.
+//! nothing is in transfer, waiting or unsettled. And at all times every copy of a log is a prefix of the true one, whole
+//! from its cut on; and the own log is whole, in itself and in its segments.
 
 use std::collections::BTreeMap;
 
+use crdt::Site;
 use engine::odds::{RegisterKey, RegisterValue};
+use engine::port::LogHead;
 use model::{OutcomeResult, ResultScope, SettlementCall, WagerRecord, WagerState};
 
 use crate::node::Node;
@@ -20,9 +23,27 @@ pub(crate) fn prefixes(world: &World) -> Result<(), String> {
                     node.region, head.index
                 ));
             }
+            cut(world, node, *site, head)?;
         }
     }
     Ok(())
+}
+
+/// A log lies whole above its cut, the cut is where the true log has it, and what the owner cut lies in segments.
+fn cut(world: &World, node: &Node, site: Site, head: &LogHead) -> Result<(), String> {
+    let (tables, region, from) = (node.disk.tables(), node.region, head.cut_index());
+    let truth = world.ghost.chain.get(&(site, from)).copied().unwrap_or_default();
+    if head.cut.is_some_and(|cut| (cut.hash, cut.digest) != truth) {
+        return Err(format!("region {region} cut the log of {site} at {from}, where it is otherwise"));
+    }
+    let kept = tables.log.range((site, 0)..=(site, u64::MAX));
+    if !kept.map(|((_, index), _)| *index).eq(from + 1..=head.index) {
+        return Err(format!("region {region} does not keep the log of {site} from {from} to {}", head.index));
+    }
+    match (1..=from).find(|index| site == node.site && !tables.keeps(site, *index)) {
+        Some(index) => Err(format!("region {region} has cut its entry {index} and no segment has it")),
+        None => Ok(()),
+    }
 }
 
 fn odds(node: &Node) -> BTreeMap<RegisterKey, RegisterValue> {
@@ -73,7 +94,7 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
 }
 
 /// Whether a site's stream stands still at any region that it does not belong to.
-fn stands(world: &World, site: crdt::Site) -> bool {
+fn stands(world: &World, site: Site) -> bool {
     let mut others = world.nodes.values().filter(|n| n.site != site);
     others.any(|n| n.disk.tables().heads.get(&site).is_some_and(|h| h.stopped.is_some()))
 }
@@ -102,7 +123,7 @@ fn same_odds(world: &World) -> Result<(), String> {
 fn same_money(world: &World, exempt: &[u16]) -> Result<(), String> {
     let mut first: Option<&Node> = None;
     // A stream that stands still at one region stands where it was there: the rest of it may be known to the other.
-    let parted = world.gone().map(|region| crdt::Site::new(region, 1)).filter(|site| stands(world, *site));
+    let parted = world.gone().map(|region| Site::new(region, 1)).filter(|site| stands(world, *site));
     for node in world.nodes.values().filter(|n| !exempt.contains(&n.region) && parted.is_none()) {
         let Some(other) = first else {
             first = Some(node);
@@ -125,7 +146,7 @@ fn same_money(world: &World, exempt: &[u16]) -> Result<(), String> {
             return Err(format!("deposits, references or results of {between}"));
         }
     }
-    let reached = |to: crdt::Site| !exempt.contains(&to.region);
+    let reached = |to: Site| !exempt.contains(&to.region);
     for account in &world.ghost.accounts {
         let rows = super::conservation::true_rows(world, account);
         // What a machine that is gone had sent may have been lost with it.
@@ -192,9 +213,8 @@ fn closed(world: &World, exempt: &[u16]) -> Result<(), String> {
                 return Err(format!("the result of {market} {scope:?} has no twin at {}", node.region));
             };
             // A result may have come by the odds lane while its entry was lost with the machine that wrote it.
-            let lost =
-                |site: crdt::Site| twin.results.greatest_of(site) > tables.heads.get(&site).map_or(0, |h| h.index);
-            if world.gone().is_some_and(|region| lost(crdt::Site::new(region, 1))) {
+            let lost = |site: Site| twin.results.greatest_of(site) > tables.heads.get(&site).map_or(0, |h| h.index);
+            if world.gone().is_some_and(|region| lost(Site::new(region, 1))) {
                 continue;
             }
             let (a, b) =

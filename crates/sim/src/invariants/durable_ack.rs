@@ -27,7 +27,7 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
         let owner = world.node(shown.owner.region);
         let tables = owner.disk.tables();
         let held = tables.wagers.get(&shown.id).is_some_and(|w| w.decision == shown.decision);
-        if !held || !tables.log.contains_key(&(shown.owner, shown.entry)) {
+        if !held || !tables.keeps(shown.owner, shown.entry) {
             return Err(format!("wager {} was acknowledged and is not on its owner's disk", shown.id));
         }
     }

@@ -2,14 +2,48 @@
 //! Knows when to look; what must hold is in `invariants`.
 
 use super::{Event, LOOK_MS, REGIONS, World};
+use crate::fork::Fork;
 use crate::invariants;
 use crate::oracle::Call;
-use crate::report::Breach;
+use crate::report::{Breach, Report};
 
 /// Longest time from the heal to equal regions, ms.
 const QUIET_MS_MAX: u64 = 60_000;
 
 impl World {
+    pub(super) fn report(&self) -> Report {
+        let stats = self.nodes.values().filter_map(|n| n.process.as_ref()).map(|p| *p.engine().stats());
+        let (grants, passed_on) = stats.fold((0, 0), |(g, p), s| (g + s.grants, p + s.requests_passed_on));
+        Report {
+            trace: self.trace.hash(),
+            events: self.trace.events,
+            groups: self.groups,
+            quiet_ms: self.quiet_ms.unwrap_or(0),
+            crashes: self.crashes,
+            accepted: self.oracle.accepted,
+            rejected: self.oracle.rejected,
+            grants,
+            homes: self.ghost.homes.len() as u64,
+            handed: self.ghost.handed.len() as u64,
+            passed_on,
+            resolved: self.ghost.resolved_count(),
+            prepared: self.ghost.wagers.values().filter(|w| w.is_prepared()).count() as u64,
+            pending: self.oracle.pending_said,
+            references: self.ghost.references.len() as u64,
+            received: self.ghost.received.len() as u64,
+            sessions: self.ghost.sessions.values().filter(|(_, ended)| *ended).count() as u64,
+            settlements: self.ghost.wagers.values().map(|w| u64::from(w.settled_version)).sum(),
+            deposits: self.ghost.postings.len() as u64,
+            suspensions: self.stops.suspensions,
+            old_copies: u64::from(self.gone().is_some()),
+            respent: self.forks.values().map(Fork::staked).sum(),
+            decided_again: self.forks.values().map(|f| f.again).sum(),
+            tickets: self.oracle.promised.len() as u64,
+            segments: self.nodes.values().map(|n| n.disk.tables().segments.len() as u64).sum(),
+            snapshots: self.snapshots,
+        }
+    }
+
     /// Healed: are all regions equal yet?
     pub(super) fn look(&mut self) -> Result<(), Breach> {
         let since = self.now_ms - self.healed_ms.unwrap_or(self.now_ms);

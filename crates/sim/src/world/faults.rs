@@ -28,9 +28,25 @@ impl World {
     }
 
     pub(super) fn die(&mut self, region: u16, how: &str) {
+        self.leave(region, how);
+        let away = self.faults.between(1, self.options.down_ms_max);
+        self.after(away, Event::Start(region));
+    }
+
+    /// One machine stays away for long.
+    pub(super) fn absence(&mut self) {
+        let region = self.faults.one(&REGIONS).0;
+        if self.running(region) && self.healed_ms.is_none() {
+            self.leave(region, "for long");
+            self.after(self.options.absence_ms, Event::Start(region));
+        }
+    }
+
+    fn leave(&mut self, region: u16, how: &str) {
         self.crashes += 1;
         self.trace.note(self.now_ms, &format!("{region}: dies {how}"));
         self.node_mut(region).stop();
+        self.served.retain(|(server, _), _| *server != region);
         match self.forks.get_mut(&region) {
             Some(fork) => fork.forget(),
             None => self.oracle.forget(region),
@@ -46,8 +62,6 @@ impl World {
                 self.after(late, Event::LinkDown((peer, region), connection));
             }
         }
-        let away = self.faults.between(1, self.options.down_ms_max);
-        self.after(away, Event::Start(region));
     }
 
     pub(super) fn kill(&mut self) {

@@ -2,6 +2,7 @@
 //! other in virtual time. Knows how things happen; what must hold is in `invariants`.
 
 mod aftermath;
+mod archive;
 mod ending;
 mod faults;
 mod links;
@@ -12,12 +13,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use engine::door::{Effect, Input, Lane};
+use engine::snapshot::Served;
 use feeds::betfair::{StreamMessage, parse_line};
 use feeds::football::Football;
 use model::{Answer, WagerRecord};
 
 use crate::clock::{Clock, EPOCH_MS};
-use crate::disk::CrashPlan;
+use crate::disk::{CrashPlan, Tables};
 use crate::draw::Draw;
 use crate::fork::Fork;
 use crate::ghost::Ghost;
@@ -71,6 +73,8 @@ enum Event {
     Call(Box<Call>),
     FeedLine,
     Poison,
+    Absence,
+    Seal(u16, u64, (crdt::Site, u64, u64)),
     Copy,
     Keep,
     Return,
@@ -105,9 +109,9 @@ pub(crate) struct World {
     feed_next: Option<(u64, String)>,
     pub(crate) poisoned: Option<Poisoned>,
     /// A machine, and its disk as it was.
-    copy: Option<(u16, crate::disk::Tables)>,
+    copy: Option<(u16, Tables)>,
     /// A machine, and its directory as it was, to come back while there is load.
-    kept: Option<(u16, crate::disk::Tables)>,
+    kept: Option<(u16, Tables)>,
     /// A second machine of a region.
     pub(crate) second: Option<Second>,
     /// Machines with a history of their own.
@@ -120,6 +124,10 @@ pub(crate) struct World {
     pub(crate) healed_ms: Option<u64>,
     groups: u64,
     crashes: u64,
+    /// Snapshots being served, by server and peer, each over the disk as it was.
+    served: BTreeMap<Way, (Served, Tables)>,
+    /// Snapshots taken over as a whole.
+    snapshots: u64,
     quiet_ms: Option<u64>,
 }
 
@@ -167,6 +175,8 @@ impl World {
             healed_ms: None,
             groups: 0,
             crashes: 0,
+            served: BTreeMap::new(),
+            snapshots: 0,
             quiet_ms: None,
             options,
         }
@@ -187,37 +197,6 @@ impl World {
         self.aftermath()?;
         self.twins()?;
         Ok(report)
-    }
-
-    fn report(&self) -> Report {
-        let stats = self.nodes.values().filter_map(|n| n.process.as_ref()).map(|p| *p.engine().stats());
-        let (grants, passed_on) = stats.fold((0, 0), |(g, p), s| (g + s.grants, p + s.requests_passed_on));
-        Report {
-            trace: self.trace.hash(),
-            events: self.trace.events,
-            groups: self.groups,
-            quiet_ms: self.quiet_ms.unwrap_or(0),
-            crashes: self.crashes,
-            accepted: self.oracle.accepted,
-            rejected: self.oracle.rejected,
-            grants,
-            homes: self.ghost.homes.len() as u64,
-            handed: self.ghost.handed.len() as u64,
-            passed_on,
-            resolved: self.ghost.resolved_count(),
-            prepared: self.ghost.wagers.values().filter(|w| w.is_prepared()).count() as u64,
-            pending: self.oracle.pending_said,
-            references: self.ghost.references.len() as u64,
-            received: self.ghost.received.len() as u64,
-            sessions: self.ghost.sessions.values().filter(|(_, ended)| *ended).count() as u64,
-            settlements: self.ghost.wagers.values().map(|w| u64::from(w.settled_version)).sum(),
-            deposits: self.ghost.postings.len() as u64,
-            suspensions: self.stops.suspensions,
-            old_copies: u64::from(self.gone().is_some()),
-            respent: self.forks.values().map(Fork::staked).sum(),
-            decided_again: self.forks.values().map(|f| f.again).sum(),
-            tickets: self.oracle.promised.len() as u64,
-        }
     }
 
     fn at(&mut self, at_ms: u64, event: Event) {
@@ -253,6 +232,9 @@ impl World {
                 let at = self.faults.exponential(every_ms);
                 self.at(at, event);
             }
+        }
+        if o.absence_ms > 0 {
+            self.at(o.load_ms / 4, Event::Absence);
         }
         if o.swizzle {
             self.swizzle();
@@ -316,6 +298,8 @@ impl World {
             Event::Call(call) => self.call(&call),
             Event::FeedLine => self.feed_line(),
             Event::Poison => self.poison(),
+            Event::Absence => self.absence(),
+            Event::Seal(region, life, segment) => self.seal(region, life, segment),
             Event::Copy => self.copy_disk(),
             Event::Keep => self.keep(),
             Event::Return => self.bring_back(),
@@ -375,7 +359,10 @@ impl World {
         let now_ms = self.now_ms;
         let node = self.node_mut(region);
         let group = node.group();
+        let taking = node.is_taking();
         let Some(mut stepped) = node.step(now_ms, group, plan) else { return Ok(()) };
+        let taken = taking && !node.is_taking();
+        self.snapshots += u64::from(taken);
         self.groups += 1;
         if among_effects {
             // The batch is there, and some of what follows from it has left.
@@ -467,6 +454,8 @@ impl World {
                 Effect::Quarantine { why } => {
                     return Err(Breach::new("durable_ack", format!("region {region} has forgotten something: {why}")));
                 }
+                Effect::Archive { site, first, last } => self.archive(region, (site, first, last)),
+                Effect::Snapshot { region: to, ask } => self.serve((region, to), ask),
                 Effect::Alarm { code, detail } => self.alarm(region, code, &detail)?,
             }
         }
@@ -499,7 +488,8 @@ impl World {
         self.trace.note(self.now_ms, &format!("{region}: alarm {code}: {detail}"));
         let broken_frames = self.options.corrupt_ppm > 0 && matches!(code, "frame_refused" | "odds_refused");
         // A payment for an account that nobody opened, or in digits that its currency has not, is for a person.
-        let known = broken_frames || matches!(code, "clock_stepped" | "peer_clock_ahead" | "reference_refused");
+        let known = broken_frames
+            || matches!(code, "clock_stepped" | "peer_clock_ahead" | "reference_refused" | "snapshot_given_up");
         let poisoned = code == "stream_stopped"
             && self.poisoned.is_some_and(|p| {
                 p.victim == region && p.delivered && detail.contains(&format!("site {} stands", p.site))

@@ -31,6 +31,12 @@ fn rocksdb_keeps_them_from_tables_too() {
 }
 
 #[test]
+fn rocksdb_seals_and_shows_what_the_port_promises() {
+    let dir = tempfile::tempdir().unwrap();
+    conformance::run_archive(|| open_small(dir.path()));
+}
+
+#[test]
 fn a_store_may_move_to_another_thread() {
     const fn sent<T: Send>() {}
     sent::<Store>();
@@ -50,6 +56,9 @@ enum Fault {
     IgnoresTheLimit,
     NeverReplacesAWager,
     LoadsWagers,
+    NeverCuts,
+    CutsOneTooFew,
+    KeepsPages,
 }
 
 struct Faulty {
@@ -105,6 +114,10 @@ impl View for Faulty {
     fn results(&self, market: &MarketKey) -> Vec<(ResultScope, ResultRegister)> {
         self.inner.results(market)
     }
+
+    fn staged(&self, page: u64) -> Option<Bytes> {
+        self.inner.staged(page)
+    }
 }
 
 impl Durable for Faulty {
@@ -129,6 +142,13 @@ impl Durable for Faulty {
             Fault::LosesTheLastWriteOfABatch => drop(batch.pop()),
             Fault::FirstWriteOfAKeyWins => batch.reverse(),
             Fault::KeepsRemovedMarks => batch.retain(|w| !matches!(w, Write::Settle(_, None))),
+            Fault::NeverCuts => batch.retain(|w| !matches!(w, Write::Cut(..))),
+            Fault::CutsOneTooFew => batch.iter_mut().for_each(|w| {
+                if let Write::Cut(_, upto) = w {
+                    *upto -= 1;
+                }
+            }),
+            Fault::KeepsPages => batch.retain(|w| !matches!(w, Write::Unstage)),
             Fault::NeverReplacesAWager => {
                 batch.retain(|w| !matches!(w, Write::Wager(w) if self.inner.wager(w.id).is_some()));
             }
@@ -141,8 +161,9 @@ impl Durable for Faulty {
 #[test]
 fn the_suite_notices_a_broken_store() {
     use Fault::{
-        BeforeIsInclusive, FirstWriteOfAKeyWins, ForgetsGrants, IgnoresTheLimit, KeepsRemovedMarks, ListsOldestFirst,
-        LoadsWagers, LosesTheLastWriteOfABatch, NeverReplacesAWager, ReadsLogsPastTheBound, SkipsLogHoles,
+        BeforeIsInclusive, CutsOneTooFew, FirstWriteOfAKeyWins, ForgetsGrants, IgnoresTheLimit, KeepsPages,
+        KeepsRemovedMarks, ListsOldestFirst, LoadsWagers, LosesTheLastWriteOfABatch, NeverCuts, NeverReplacesAWager,
+        ReadsLogsPastTheBound, SkipsLogHoles,
     };
     for fault in [
         LosesTheLastWriteOfABatch,
@@ -156,6 +177,9 @@ fn the_suite_notices_a_broken_store() {
         IgnoresTheLimit,
         NeverReplacesAWager,
         LoadsWagers,
+        NeverCuts,
+        CutsOneTooFew,
+        KeepsPages,
     ] {
         let dir = tempfile::tempdir().unwrap();
         let run = || conformance::run(|| Faulty { inner: open_small(dir.path()), fault });

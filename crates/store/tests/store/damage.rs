@@ -47,6 +47,7 @@ fn a_damaged_record_of_any_family_stops_the_reader_by_name() {
                     Write::Wager(wager) => drop(store.wager(wager.id)),
                     Write::Posting(posting) => drop(store.posting(posting.id)),
                     Write::Result(market, _, _) => drop(store.results(&market)),
+                    Write::Staged(page, _) => drop(store.staged(page)),
                     _ => {}
                 }
             }
