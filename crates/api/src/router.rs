@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use crate::config::ApiConfigError;
 use crate::problem::Problem;
 use crate::routes::{
-    accounts, admin, deposits, feeds, health, ids, markets, odds, postings, producers, sessions, wagers,
+    accounts, admin, deposits, feeds, health, ids, markets, odds, postings, producers, quotes, sessions, wagers,
 };
 use crate::state::AppState;
 use crate::token::{self, REPLAYED, STALE, TOKEN, WAIT_MS};
@@ -45,6 +45,7 @@ fn calls() -> OpenApiRouter<AppState> {
         .routes(routes!(sessions::end))
         .routes(routes!(wagers::place))
         .routes(routes!(wagers::place_batch))
+        .routes(routes!(quotes::quote))
         .routes(routes!(wagers::get))
         .routes(routes!(wagers::abandon))
         .routes(routes!(wagers::cancel))

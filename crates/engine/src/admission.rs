@@ -2,58 +2,147 @@
 //! nothing; the ledger's guard runs afterwards on what admission produced.
 
 use model::limits::{AMOUNT_MINOR_MAX, LEGS_MAX};
+use model::settlement::{Rounding, System, lines_of, potential};
 use model::{
-    Amount, Hash16, Leg, LegTaken, MarketKey, OddsPolicy, OutcomeKey, Problem, ProducerId, Refusal, RejectCode, Text,
-    WagerRequest,
+    AccountId, Amount, Currency, Hash16, Leg, LegTaken, MarketKey, MoneyError, OddsPolicy, OutcomeKey, Problem,
+    ProducerId, Refusal, RejectCode, Share, Text, WagerRequest,
 };
 use rust_decimal::Decimal;
 
 use crate::door::Now;
 use crate::engine::Engine;
-use crate::ledger::Admitted;
+use crate::ledger::{Admitted, Shape};
 use crate::log::hash16;
 use crate::odds::{Market, taken};
 use crate::requests::bad_amount;
 
+/// What of a request bears on admission: the same whether it is placed or only quoted.
+pub(crate) struct Asking<'a> {
+    pub(crate) account: &'a AccountId,
+    pub(crate) unit_stake: Decimal,
+    pub(crate) total_stake: Option<Decimal>,
+    pub(crate) system: Option<&'a System>,
+    pub(crate) each_way: bool,
+    pub(crate) legs: &'a [Leg],
+    pub(crate) policy: OddsPolicy,
+}
+
+/// All that admission saw.
+pub(crate) struct Seen {
+    pub(crate) currency: Currency,
+    pub(crate) lines: u64,
+    pub(crate) unit: Amount,
+    pub(crate) stake: Amount,
+    pub(crate) legs: Vec<LegTaken>,
+    /// Each leg's place fraction.
+    pub(crate) places: Option<Vec<Share>>,
+    pub(crate) potential: u64,
+    pub(crate) problems: Vec<Problem>,
+}
+
 impl Engine {
     /// Sees a wager against the odds of this moment. A refusal is undecided or malformed: nothing is recorded.
     pub(crate) fn admit(&self, now: Now, item: &WagerRequest) -> Result<Admitted, Refusal> {
-        let head = self.ledger.account_head(&item.account).ok_or(Refusal::AccountUnknown)?;
-        if item.legs.is_empty() || item.legs.len() > LEGS_MAX {
+        let seen = self.see(
+            now,
+            &Asking {
+                account: &item.account,
+                unit_stake: item.unit_stake,
+                total_stake: item.total_stake,
+                system: item.system.as_ref(),
+                each_way: item.each_way,
+                legs: &item.legs,
+                policy: item.policy,
+            },
+        )?;
+        Ok(Admitted {
+            id: item.id,
+            account: item.account.clone(),
+            currency: seen.currency,
+            body: body_of(item),
+            stake: seen.stake,
+            legs: seen.legs,
+            policy: item.policy,
+            client_ref: item.client_ref.clone(),
+            durability: item.durability,
+            shape: Shape {
+                unit: (seen.lines > 1).then_some(seen.unit),
+                system: item.system.clone(),
+                each_way: seen.places,
+                rounding: Rounding::default(),
+            },
+            problems: seen.problems,
+        })
+    }
+
+    /// The checks of admission, in the order of the contract: lines and stakes, then every leg, then what it may pay.
+    pub(crate) fn see(&self, now: Now, asked: &Asking<'_>) -> Result<Seen, Refusal> {
+        let currency = self.ledger.account_head(asked.account).ok_or(Refusal::AccountUnknown)?.currency;
+        if asked.legs.is_empty() || asked.legs.len() > LEGS_MAX {
             return Err(malformed("legs", "must have 1 to 30 legs"));
         }
-        if item.legs.len() > 1 {
-            return Err(malformed("legs", "accumulators are not taken yet: send one leg"));
+        if let Some(Err(why)) = asked.system.map(|system| system.check(asked.legs.len())) {
+            return Err(malformed("system", &why.to_string()));
         }
-        let stake = Amount::from_decimal(item.unit_stake, head.currency).map_err(|e| bad_amount("unit_stake", e))?;
-        if item.total_stake.is_some_and(|total| total != item.unit_stake) {
-            return Err(malformed("total_stake", "does not equal unit_stake times the number of lines (1)"));
+        let lines = lines_of(asked.system, asked.legs.len(), asked.each_way);
+        let unit = Amount::from_decimal(asked.unit_stake, currency).map_err(|e| bad_amount("unit_stake", e))?;
+        if asked.total_stake.is_some_and(|total| asked.unit_stake.checked_mul(Decimal::from(lines)) != Some(total)) {
+            let why = format!("does not equal unit_stake times the number of lines ({lines})");
+            return Err(malformed("total_stake", &why));
         }
-        let mut legs = Vec::with_capacity(item.legs.len());
+        let stake = unit.minor().checked_mul(lines).and_then(|n| Amount::from_minor(n).ok());
+        let stake = stake.ok_or_else(|| bad_amount("unit_stake", MoneyError::TooLarge))?;
+        let mut legs = Vec::with_capacity(asked.legs.len());
         let mut problems = Vec::new();
-        for (index, leg) in item.legs.iter().enumerate() {
-            let (seen, problem) = self.admit_leg(now, leg, item.policy)?;
+        for (index, leg) in asked.legs.iter().enumerate() {
+            let (seen, problem) = self.admit_leg(now, leg, asked.policy)?;
             legs.push(seen);
+            let problem =
+                if self.combines(asked.legs, index) { problem } else { Some((RejectCode::LegsNotCombinable, None)) };
             if let Some((code, odds)) = problem {
                 problems.push(Problem { leg: u8::try_from(index).ok(), code, odds });
             }
         }
-        let potential = legs.iter().map(|l| l.odds.payout_floor(stake.minor())).max().unwrap_or(0);
-        if potential > AMOUNT_MINOR_MAX {
-            return Err(malformed("unit_stake", "could pay out more than can be represented"));
-        }
-        Ok(Admitted {
-            id: item.id,
-            account: item.account.clone(),
-            currency: head.currency,
-            body: body_of(item),
-            stake,
-            legs,
-            policy: item.policy,
-            client_ref: item.client_ref.clone(),
-            durability: item.durability,
-            problems,
+        let places = if asked.each_way { Some(self.places(asked.legs)?) } else { None };
+        let place = |n: usize| places.as_ref().and_then(|all| all.get(n).copied());
+        let odds = legs.iter().enumerate().map(|(n, leg)| (leg.odds, place(n)));
+        let potential = potential(unit.minor(), asked.system, odds, Rounding::default());
+        let potential = potential
+            .filter(|p| *p <= AMOUNT_MINOR_MAX)
+            .ok_or_else(|| malformed("unit_stake", "could pay out more than can be represented"))?;
+        Ok(Seen { currency, lines, unit, stake, legs, places, potential, problems })
+    }
+
+    /// Whether a leg may stand beside all the others: no other is of its event, unless both markets say that they
+    /// combine. Never twice the same market.
+    fn combines(&self, legs: &[Leg], index: usize) -> bool {
+        let definition = |leg: &Leg| self.plane.markets().get(&leg.market).and_then(Market::shown_definition);
+        let combinable = |d: &model::Definition| d.terms.is_some_and(|t| t.combinable);
+        let Some(this) = legs.get(index) else { return true };
+        let what = if legs.len() > 1 { definition(this) } else { None };
+        legs.iter().enumerate().filter(|(n, _)| *n != index).all(|(_, other)| {
+            if other.market == this.market {
+                return false;
+            }
+            match (what, definition(other)) {
+                (Some(a), Some(b)) => a.event != b.event || (combinable(a) && combinable(b)),
+                // Without a definition nothing of it is known, least of all its event.
+                _ => true,
+            }
         })
+    }
+
+    /// Each leg's place fraction.
+    fn places(&self, legs: &[Leg]) -> Result<Vec<Share>, Refusal> {
+        let place = |(n, leg): (usize, &Leg)| {
+            let definition = self.plane.markets().get(&leg.market).and_then(Market::shown_definition);
+            let terms = definition.and_then(|d| d.terms).and_then(|t| t.each_way);
+            terms.map(|t| t.fraction).ok_or_else(|| {
+                let why = format!("is not on offer: the market of leg {n} states no each-way terms");
+                malformed("each_way", &why)
+            })
+        };
+        legs.iter().enumerate().map(place).collect()
     }
 
     /// One leg: what was seen, and the first check that fails.
@@ -151,6 +240,15 @@ pub(crate) fn body_of(item: &WagerRequest) -> Hash16 {
         field(leg.outcome.as_str().as_bytes());
         field(&leg.odds.num().to_be_bytes());
         field(&leg.odds.den().to_be_bytes());
+    }
+    // Words that are no market's key: they cannot be taken for another leg. Plain wagers keep the hash they had.
+    if item.each_way {
+        field(b"each way");
+    }
+    if let Some(system) = &item.system {
+        field(b"of sizes");
+        field(system.sizes());
+        field(system.bankers());
     }
     hash16(&bytes)
 }

@@ -217,5 +217,6 @@ fn definition_of(market: &MarketKey, book: &Book) -> Definition {
         bet_delay_ms: definition.map_or(0, |d| d.bet_delay.saturating_mul(1_000)),
         outcomes: outcomes.collect(),
         exchange: true,
+        terms: None,
     }
 }

@@ -36,6 +36,7 @@ pub mod planted;
 pub mod port;
 mod postings;
 mod query;
+mod quoting;
 mod referencing;
 mod relay;
 mod replication;

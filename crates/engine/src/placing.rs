@@ -196,7 +196,7 @@ impl Engine {
                 } else {
                     self.stats.wagers_rejected += 1;
                 }
-                if tx.events.len() >= model::limits::ENTRY_EVENTS_MAX {
+                if crate::log::is_full(&tx.events) {
                     self.seal(tx);
                 }
                 Look::Answered(self.wager_answer(record, false))

@@ -24,6 +24,7 @@ impl Engine {
                 Err(refusal) => Answer::Refused(refusal),
             },
             Query::Wager(id) => Answer::Wager { id, view: self.view_wager(tx, id) },
+            Query::Quote(asked) => self.quote(tx.now, &asked),
             Query::Withdrawal(account, id) => self.view_withdrawal(tx, &account, id).unwrap_or_else(Answer::Refused),
             Query::Market(market) => self.market_answer(tx, &market).unwrap_or_else(Answer::Refused),
             Query::Producers => Answer::Producers(self.producer_views(tx.now)),

@@ -3,6 +3,7 @@
 
 use rust_decimal::Decimal;
 
+use crate::settlement::System;
 use crate::{
     AccountId, AdjustmentKind, Currency, Definition, Durability, Leg, MarketKey, MarketStatus, MintedId, Odds,
     OddsPolicy, OutcomeKey, OutcomeResult, ProducerId, Reference, ResultScope, Text,
@@ -15,11 +16,15 @@ pub struct WagerRequest {
     pub id: MintedId,
     /// Whose money.
     pub account: AccountId,
-    /// Stake per line, in the account's currency.
+    /// Stake per line (each-way: per line and part), in the account's currency.
     pub unit_stake: Decimal,
     /// Stated total, checked when given.
     pub total_stake: Option<Decimal>,
-    /// Legs; exactly one for now.
+    /// Its lines; `None`: all legs are one accumulator.
+    pub system: Option<System>,
+    /// Whether every line has a place part as well.
+    pub each_way: bool,
+    /// Legs.
     pub legs: Vec<Leg>,
     /// What the player agrees to when odds have moved.
     pub policy: OddsPolicy,
@@ -27,6 +32,25 @@ pub struct WagerRequest {
     pub client_ref: Option<Text>,
     /// What must have happened before it counts. No part of the body's hash: a repeat may ask otherwise.
     pub durability: Durability,
+}
+
+/// A wager that is only thought of: everything but what identifies it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuoteRequest {
+    /// Whose money it would be.
+    pub account: AccountId,
+    /// As in [`WagerRequest`].
+    pub unit_stake: Decimal,
+    /// As in [`WagerRequest`].
+    pub total_stake: Option<Decimal>,
+    /// As in [`WagerRequest`].
+    pub system: Option<System>,
+    /// As in [`WagerRequest`].
+    pub each_way: bool,
+    /// As in [`WagerRequest`].
+    pub legs: Vec<Leg>,
+    /// As in [`WagerRequest`].
+    pub policy: OddsPolicy,
 }
 
 /// A market made by hand.
@@ -208,6 +232,8 @@ pub enum Query {
     Account(AccountQuery),
     /// A wager by id.
     Wager(MintedId),
+    /// What placing a wager would come to here and now.
+    Quote(Box<QuoteRequest>),
     /// A withdrawal of an account.
     Withdrawal(AccountId, MintedId),
     /// A market as this region sells it.

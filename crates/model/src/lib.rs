@@ -5,6 +5,7 @@
 
 mod command;
 mod escrow;
+mod grade;
 mod ids;
 mod keys;
 pub mod limits;
@@ -16,21 +17,25 @@ mod posting;
 mod reference;
 mod result;
 mod session;
+pub mod settlement;
+mod share;
 mod token;
 mod wager;
 
 pub use command::{
-    AccountQuery, Command, MarketDraft, OddsChange, OddsWrite, Query, ResultWrite, StatusAct, WagerRequest,
+    AccountQuery, Command, MarketDraft, OddsChange, OddsWrite, Query, QuoteRequest, ResultWrite, StatusAct,
+    WagerRequest,
 };
 pub use escrow::{EscrowView, InFlight, SpendView};
+pub use grade::{Deduction, DeductionFrom, Deductions, Grade, Verdict, VerdictError};
 pub use ids::{IdError, MintedId};
 pub use keys::{AccountId, EventKey, KeyError, MarketKey, OutcomeKey, ProducerId, Text};
-pub use market::{Definition, MarketStatus, OutcomeDef, Price, ProducerState};
+pub use market::{Definition, EachWayTerms, MarketStatus, MarketTerms, OutcomeDef, Price, ProducerState};
 pub use money::{Amount, Currency, MoneyError};
 pub use odds::{Odds, OddsDisplay, OddsError};
 pub use outcome::{
     AccountView, Answer, ClockView, DigestView, ExchangeRunnerView, ExchangeView, FeedReport, LineRefusal, LinkView,
-    LogView, MarketView, OddsReport, OutcomeView, ProducerView, ReadyView, Refusal, RegionView, RegionsView,
+    LogView, MarketView, OddsReport, OutcomeView, ProducerView, QuoteView, ReadyView, Refusal, RegionView, RegionsView,
     ReplicationView, ShareView, SnapshotView, TicketView, WagerAnswer, WagerView,
 };
 pub use posting::{Adjustment, AdjustmentKind, Posting, PostingAct, Withdrawal, WithdrawalState};
@@ -39,6 +44,7 @@ pub use reference::{
 };
 pub use result::{OutcomeResult, ResultRegister, ResultScope, SettlementCall};
 pub use session::{Session, SessionRecord, SessionView};
+pub use share::{Share, ShareError};
 pub use token::{Token, TokenError};
 pub use wager::{
     Decision, Durability, Hash16, Leg, LegTaken, Mint, OddsPolicy, Problem, RejectCode, WagerRecord, WagerState,

@@ -49,6 +49,8 @@ pub const RELAYED_BYTES_MAX: usize = 8 * 1024;
 pub const PULL_BYTES_MAX: usize = 512 * 1024;
 /// Events in one log entry; with rows of as many accounts it stays far below a frame.
 pub const ENTRY_EVENTS_MAX: usize = 128;
+/// Legs of all wagers in one log entry: with the longest keys they stay far below a frame.
+pub const ENTRY_LEGS_MAX: usize = 512;
 /// Encoded definition of one market, in bytes: several producers' slots of it fit into one frame.
 pub const DEFINITION_BYTES_MAX: usize = 128 * 1024;
 /// Producers with a slot in one price register.
@@ -99,3 +101,7 @@ pub const CUT_SLICE_ENTRIES_MAX: u64 = 10_000;
 pub const SNAPSHOT_PAGE_BYTES_MAX: usize = 256 * 1024;
 /// Records of one page of a snapshot.
 pub const SNAPSHOT_PAGE_RECORDS_MAX: usize = 1_000;
+/// Deductions of one result: more withdrawals are written as one.
+pub const DEDUCTIONS_MAX: usize = 4;
+/// Lines of one wager, before each-way doubles them.
+pub const LINES_MAX: u64 = 10_000;

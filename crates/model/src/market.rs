@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use crdt::Restrict;
 use minicbor::{Decode, Encode};
 
-use crate::{EventKey, Odds, OutcomeKey, Text};
+use crate::{EventKey, Odds, OutcomeKey, Share, Text};
 
 /// Status of a market, from the least to the most restrictive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
@@ -91,6 +91,31 @@ pub struct Definition {
     /// Whether it comes from an exchange stream, whose own status says when it is on sale.
     #[n(7)]
     pub exchange: bool,
+    /// What wagers beyond a plain single need to know of it; `None`: nothing beyond. (8 and 9 are left free.)
+    #[n(10)]
+    pub terms: Option<MarketTerms>,
+}
+
+/// A market's terms for each-way wagers and for accumulators.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Encode, Decode)]
+pub struct MarketTerms {
+    /// Its each-way terms; `None`: it is not sold each-way.
+    #[n(0)]
+    pub each_way: Option<EachWayTerms>,
+    /// Whether it may stand in one wager with another such market of its event.
+    #[n(1)]
+    pub combinable: bool,
+}
+
+/// What the place part of an each-way wager pays, and on how many places.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+pub struct EachWayTerms {
+    /// Fraction of the winnings: a fifth, a quarter.
+    #[n(0)]
+    pub fraction: Share,
+    /// Places that count; shown only, whether an outcome was placed is said by its result.
+    #[n(1)]
+    pub places: u8,
 }
 
 impl Restrict for Definition {

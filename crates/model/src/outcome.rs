@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crdt::{Dot, Hlc, Site, Vector};
 
 use crate::{
-    AccountId, Currency, Definition, EscrowView, Hash16, MarketKey, MarketStatus, Mint, MintedId, Odds, OutcomeKey,
-    OutcomeResult, Posting, ProducerId, Received, ReferenceDecision, RejectCode, Session, SessionView, Text,
-    WagerRecord,
+    AccountId, Amount, Currency, Definition, EscrowView, Hash16, LegTaken, MarketKey, MarketStatus, Mint, MintedId,
+    Odds, OutcomeKey, OutcomeResult, Posting, Problem, ProducerId, Received, ReferenceDecision, RejectCode, Session,
+    SessionView, Text, WagerRecord,
 };
 
 /// Why nothing was decided or changed. Nothing is recorded for any of these.
@@ -160,6 +160,29 @@ pub enum WagerView {
     },
     /// Another region decides it, and this one has promised to find out as soon as it can.
     Ticket(TicketView),
+}
+
+/// What placing a wager would come to here and now. Amounts in minor units of the account's currency.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuoteView {
+    /// Currency of the account.
+    pub currency: Currency,
+    /// Whether it would be accepted here at once.
+    pub placeable: bool,
+    /// Why it would be rejected, for all legs at once.
+    pub problems: Vec<Problem>,
+    /// Unit stakes in it.
+    pub lines: u64,
+    /// Total stake.
+    pub stake: Amount,
+    /// Greatest unit stake that the money here and what can be represented leave room for.
+    pub max_unit_stake: u64,
+    /// What it would pay if every leg wins.
+    pub potential_payout: u64,
+    /// What a wager could take here now.
+    pub spendable_here: u64,
+    /// Legs at the odds that they would be taken at, else as asked for.
+    pub legs: Vec<LegTaken>,
 }
 
 /// One region's share of an account.
@@ -528,6 +551,8 @@ pub enum Answer {
     Odds(OddsReport),
     /// What became of feed lines.
     Feed(FeedReport),
+    /// What placing would come to.
+    Quote(Box<QuoteView>),
     /// Liveness of producers.
     Producers(Vec<ProducerView>),
     /// Regions.

@@ -4,32 +4,73 @@
 use std::cmp::Ordering;
 
 use crdt::{Register, Restrict};
+use minicbor::data::Type;
+use minicbor::decode::Decoder;
+use minicbor::encode::{Encoder, Write};
 use minicbor::{Decode, Encode};
 
+use crate::grade::{Canonical, Grade, Verdict, VerdictError};
 use crate::{OutcomeKey, ProducerId};
 
-/// What one source says of one outcome.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
-#[cbor(index_only)]
+/// What one source says of one outcome. On disk and on the wire a plain result is its number, a graded one the pair
+/// of its number and the grade; numbers are never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum OutcomeResult {
-    /// Nothing (any more): a feed's result that was rolled back.
-    #[n(0)]
+    /// Nothing (any more): a feed's result that was rolled back. Number 0.
     None,
-    /// Won.
-    #[n(1)]
+    /// Won. Number 1.
     Won,
-    /// Lost.
-    #[n(2)]
+    /// Lost. Number 2.
     Lost,
-    /// Void: stakes return.
-    #[n(3)]
+    /// Void: stakes return. Number 3.
     Void,
-    /// Void because the runner was withdrawn: only this selection leaves the sale.
-    #[n(4)]
+    /// Void because the runner was withdrawn: only this selection leaves the sale. Number 4.
     Withdrawn,
-    /// An operator's "no result, whatever feeds say".
-    #[n(5)]
+    /// An operator's "no result, whatever feeds say". Number 5.
     Open,
+    /// Half won, half lost, a dead heat, placed only, or with deductions. Number 6.
+    Graded(Grade),
+}
+
+const GRADED: u8 = 6;
+
+impl<C> Encode<C> for OutcomeResult {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), minicbor::encode::Error<W::Error>> {
+        let number = match self {
+            Self::None => 0,
+            Self::Won => 1,
+            Self::Lost => 2,
+            Self::Void => 3,
+            Self::Withdrawn => 4,
+            Self::Open => 5,
+            Self::Graded(grade) => {
+                e.array(2)?.u8(GRADED)?;
+                return grade.encode(e, ctx);
+            }
+        };
+        e.u8(number)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for OutcomeResult {
+    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let unknown = || minicbor::decode::Error::message("a result of an unknown kind");
+        if d.datatype()? == Type::Array {
+            if d.array()? != Some(2) || d.u8()? != GRADED {
+                return Err(unknown());
+            }
+            return Grade::decode(d, ctx).map(Self::Graded);
+        }
+        Ok(match d.u8()? {
+            0 => Self::None,
+            1 => Self::Won,
+            2 => Self::Lost,
+            3 => Self::Void,
+            4 => Self::Withdrawn,
+            5 => Self::Open,
+            _ => return Err(unknown()),
+        })
+    }
 }
 
 impl Restrict for OutcomeResult {
@@ -40,7 +81,32 @@ impl Restrict for OutcomeResult {
 }
 
 impl OutcomeResult {
-    /// Its name in the HTTP contract.
+    /// What a source says, in its canonical form: a verdict without anything special is plainly won, lost or void.
+    ///
+    /// # Errors
+    /// [`VerdictError`] when the factors mean nothing.
+    pub fn of(verdict: Verdict) -> Result<Self, VerdictError> {
+        Ok(match Grade::of(verdict)? {
+            Canonical::Won => Self::Won,
+            Canonical::Lost => Self::Lost,
+            Canonical::Void => Self::Void,
+            Canonical::Graded(grade) => Self::Graded(grade),
+        })
+    }
+
+    /// How the outcome ended; `None` while it has not. A void one has a void factor of 1.
+    #[must_use]
+    pub fn verdict(self) -> Option<Verdict> {
+        match self {
+            Self::None | Self::Open => None,
+            Self::Won => Some(Verdict::plain(true)),
+            Self::Lost => Some(Verdict::plain(false)),
+            Self::Void | Self::Withdrawn => Some(Verdict { void_factor: crate::Share::ONE, ..Verdict::plain(false) }),
+            Self::Graded(grade) => Some(grade.verdict()),
+        }
+    }
+
+    /// Its name in the HTTP contract; the factors of a graded one stand beside it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,13 +116,18 @@ impl OutcomeResult {
             Self::Void => "void",
             Self::Withdrawn => "withdrawn",
             Self::Open => "open",
+            Self::Graded(grade) => match grade.verdict() {
+                Verdict { won: true, .. } => "won",
+                Verdict { placed: true, .. } => "placed",
+                _ => "lost",
+            },
         }
     }
 
     /// Whether it settles the market as a whole, so that nothing of it is sold any more.
     #[must_use]
     pub const fn closes_market(self) -> bool {
-        matches!(self, Self::Won | Self::Lost | Self::Void)
+        matches!(self, Self::Won | Self::Lost | Self::Void | Self::Graded(_))
     }
 }
 
@@ -156,6 +227,25 @@ mod tests {
             r.offer(&ProducerId::new(p).unwrap(), word(*t, *v));
         }
         r
+    }
+
+    #[test]
+    fn plain_results_keep_their_bytes_and_graded_ones_are_read_back() {
+        use OutcomeResult::{Lost, None, Open, Void, Withdrawn, Won};
+        for (number, plain) in [None, Won, Lost, Void, Withdrawn, Open].into_iter().enumerate() {
+            assert_eq!(minicbor::to_vec(plain).unwrap(), [u8::try_from(number).unwrap()]);
+            assert_eq!(minicbor::decode::<OutcomeResult>(&minicbor::to_vec(plain).unwrap()).unwrap(), plain);
+        }
+        let half = Verdict { void_factor: crate::Share::HALF, ..Verdict::plain(true) };
+        let graded = OutcomeResult::of(half).unwrap();
+        assert_eq!(graded.verdict(), Some(half));
+        let bytes = minicbor::to_vec(graded).unwrap();
+        assert_eq!(minicbor::decode::<OutcomeResult>(&bytes).unwrap(), graded);
+        assert!(minicbor::decode::<OutcomeResult>(&[7]).is_err());
+        let mut plainly_won = bytes.clone();
+        let at = plainly_won.windows(3).position(|w| w == [0x82, 1, 2]).unwrap();
+        plainly_won.splice(at..at + 3, [0x82, 0, 1]);
+        assert!(minicbor::decode::<OutcomeResult>(&plainly_won).is_err(), "one value has one form");
     }
 
     #[test]

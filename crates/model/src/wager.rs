@@ -4,7 +4,9 @@
 use crdt::{Dot, Hlc, Site};
 use minicbor::{Decode, Encode};
 
-use crate::{AccountId, Amount, Currency, MarketKey, MintedId, Odds, OutcomeKey, Text};
+use crate::limits::AMOUNT_MINOR_MAX;
+use crate::settlement::{self, LegMultiplier, Rounding, System};
+use crate::{AccountId, Amount, Currency, MarketKey, MintedId, Odds, OutcomeKey, Share, Text, Verdict};
 
 /// First 16 bytes of a BLAKE3 hash: of a request's body, or of a log entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode)]
@@ -109,6 +111,8 @@ pub enum RejectCode {
     InsufficientFunds,
     #[n(11)]
     IdExpired,
+    #[n(12)]
+    LegsNotCombinable,
 }
 
 impl RejectCode {
@@ -128,6 +132,7 @@ impl RejectCode {
             Self::OddsChanged => "odds_changed",
             Self::InsufficientFunds => "insufficient_funds",
             Self::IdExpired => "id_expired",
+            Self::LegsNotCombinable => "legs_not_combinable",
         }
     }
 }
@@ -173,6 +178,9 @@ pub enum WagerState {
     /// Stake returned.
     #[n(3)]
     Void,
+    /// Something returns, but less than the stake: half lost, placed at short odds, a few lines of a system.
+    #[n(4)]
+    Part,
 }
 
 impl WagerState {
@@ -184,6 +192,7 @@ impl WagerState {
             Self::Won => "won",
             Self::Lost => "lost",
             Self::Void => "void",
+            Self::Part => "part",
         }
     }
 }
@@ -243,6 +252,18 @@ pub struct WagerRecord {
     /// Part of the decision: it is never taken off. Whether it counts yet is told by the owner's log.
     #[n(16)]
     pub prepared: Option<bool>,
+    /// Stake per line (each-way: per line and part), where that is not the whole stake.
+    #[n(17)]
+    pub unit: Option<Amount>,
+    /// Its lines, unless all legs are one accumulator.
+    #[n(18)]
+    pub system: Option<System>,
+    /// Each leg's place fraction, in an each-way wager.
+    #[n(19)]
+    pub each_way: Option<Vec<Share>>,
+    /// The rule of its one rounding; records from before it was stored round down.
+    #[n(20)]
+    pub rounding: Option<Rounding>,
 }
 
 impl WagerRecord {
@@ -258,13 +279,64 @@ impl WagerRecord {
         self.prepared == Some(true)
     }
 
-    /// What it pays if every leg wins, minor units, rounded down once. Single-leg wagers only so far.
+    /// Stake per line (each-way: per line and part).
+    #[must_use]
+    pub const fn unit_stake(&self) -> Amount {
+        match self.unit {
+            Some(unit) => unit,
+            None => self.stake,
+        }
+    }
+
+    /// Unit stakes in it.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        settlement::lines_of(self.system.as_ref(), self.legs.len(), self.each_way.is_some())
+    }
+
+    /// The rule of its one rounding.
+    #[must_use]
+    pub fn rounding(&self) -> Rounding {
+        self.rounding.unwrap_or_default()
+    }
+
+    /// What a leg multiplies a stake by if its outcome ended so. Nothing, if there is no such leg.
+    #[must_use]
+    pub fn multiplier(&self, leg: usize, verdict: &Verdict) -> LegMultiplier {
+        let place = self.each_way.as_ref().and_then(|all| all.get(leg).copied());
+        match self.legs.get(leg) {
+            Some(taken) => settlement::multiplier(taken.odds, place, verdict, self.placed_at.ms()),
+            None => LegMultiplier { win: settlement::whole(0), place: None },
+        }
+    }
+
+    /// What it pays if every leg wins, minor units, rounded once by its rule; `u64::MAX` when that does not fit.
     #[must_use]
     pub fn potential_payout(&self) -> u64 {
-        match self.legs.as_slice() {
-            [leg] => leg.odds.payout_floor(self.stake.minor()),
-            _ => 0,
+        if let ([leg], None, None, Rounding::Floor) =
+            (self.legs.as_slice(), &self.system, &self.each_way, self.rounding())
+        {
+            // Nearly every wager is this one, and its numbers fit.
+            return leg.odds.payout_floor(self.stake.minor());
         }
+        let place = |n: usize| self.each_way.as_ref().and_then(|all| all.get(n).copied());
+        let legs = self.legs.iter().enumerate().map(|(n, leg)| (leg.odds, place(n)));
+        let unit = self.unit_stake().minor();
+        settlement::potential(unit, self.system.as_ref(), legs, self.rounding()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether its parts fit each other: lines over its legs, a stake that is its lines' sum, a payout that can be
+    /// represented. Asked of every record that comes from elsewhere.
+    #[must_use]
+    pub fn is_coherent(&self) -> bool {
+        let legs = self.legs.len();
+        let lines_fit = (1..=crate::limits::LEGS_MAX).contains(&legs)
+            && self.system.as_ref().is_none_or(|s| s.check(legs).is_ok())
+            && self.each_way.as_ref().is_none_or(|all| all.len() == legs);
+        lines_fit
+            && self.stake.minor() <= AMOUNT_MINOR_MAX
+            && self.unit_stake().minor().checked_mul(self.lines()) == Some(self.stake.minor())
+            && self.potential_payout() <= AMOUNT_MINOR_MAX
     }
 }
 

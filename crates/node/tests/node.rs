@@ -80,6 +80,7 @@ async fn furnish(handle: &NodeHandle) {
         bet_delay_ms: 0,
         outcomes: vec![outcome],
         exchange: false,
+        terms: None,
     };
     let draft = MarketDraft { market: market(), definition, status: MarketStatus::Active };
     let made = tell(handle, Command::PutMarket(Box::new(draft))).await;
@@ -102,6 +103,8 @@ fn wager(id: MintedId) -> WagerRequest {
         account: account(),
         unit_stake: Decimal::new(10_00, 2),
         total_stake: None,
+        system: None,
+        each_way: false,
         legs: vec![Leg { market: market(), outcome: OutcomeKey::new("home").unwrap(), odds: Odds::new(5, 2).unwrap() }],
         policy: OddsPolicy::None,
         client_ref: None,

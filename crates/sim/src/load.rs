@@ -308,6 +308,8 @@ impl Load {
                 unit_stake: self.money(&account, 6_000),
                 account,
                 total_stake: None,
+                system: None,
+                each_way: false,
                 legs: vec![Leg { market, outcome: outcome.clone(), odds }],
                 policy: self.draw.one(&[OddsPolicy::None, OddsPolicy::Higher, OddsPolicy::Any, OddsPolicy::Any]),
                 client_ref: self.draw.percent(20).then(|| Text::new("slip")),
@@ -346,6 +348,7 @@ impl Load {
             bet_delay_ms: 0,
             outcomes: (0..count).map(outcome).collect(),
             exchange: false,
+            terms: None,
         };
         let status = if self.draw.percent(90) { MarketStatus::Active } else { MarketStatus::Suspended };
         Command::PutMarket(Box::new(MarketDraft { market: market_key(number), definition, status }))

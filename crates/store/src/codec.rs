@@ -156,9 +156,11 @@ mod tests {
     use engine::conformance::one_of_each;
     use engine::odds::{ClockTime, RegisterKey, RegisterValue, ResultTwin};
     use engine::port::{LogHead, Meta};
+    use model::settlement::{Rounding, System};
     use model::{
-        AccountId, Decision, Definition, EventKey, Hash16, MarketKey, MintedId, Odds, OutcomeDef, OutcomeKey,
-        OutcomeResult, Price, Problem, ProducerId, ProducerState, RejectCode, ResultRegister, ResultScope, Text,
+        AccountId, Amount, Decision, Deduction, DeductionFrom, Deductions, Definition, EventKey, Hash16, MarketKey,
+        MintedId, Odds, OutcomeDef, OutcomeKey, OutcomeResult, Price, Problem, ProducerId, ProducerState, RejectCode,
+        ResultRegister, ResultScope, Share, Text, Verdict,
     };
     use proptest::prelude::*;
 
@@ -196,6 +198,7 @@ mod tests {
             bet_delay_ms: 5_000,
             outcomes: vec![OutcomeDef { key: outcome.clone(), name }],
             exchange: false,
+            terms: None,
         };
         let price = Price { active: true, odds: Some(Odds::new(21, 13).unwrap()) };
         let resulted: ResultRegister = register(OutcomeResult::Void);
@@ -207,10 +210,23 @@ mod tests {
         let problem = Problem { leg: Some(0), code: RejectCode::OddsChanged, odds: price.odds };
         rejected.decision = Decision::Rejected(vec![problem]);
         let scope = ResultScope::Outcome(outcome.clone());
+        let mut system = rejected.clone();
+        system.decision = Decision::Accepted;
+        system.legs = vec![rejected.legs[0].clone(), rejected.legs[0].clone(), rejected.legs[0].clone()];
+        (system.stake, system.unit) = (Amount::from_minor(800).unwrap(), Some(Amount::from_minor(100).unwrap()));
+        system.system = Some(System::new(3, vec![2, 3], Vec::new()).unwrap());
+        system.each_way = Some(vec![Share::new(1, 5).unwrap(); 3]);
+        system.rounding = Some(Rounding::HalfUp);
+        let deduction = Deduction { from: DeductionFrom::Winnings, share: Share::HALF, before_ms: Some(9) };
+        let deductions = Deductions::new(vec![deduction], Some(Share::new(3, 4).unwrap())).unwrap();
+        let verdict = Verdict { void_factor: Share::HALF, deductions, ..Verdict::plain(true) };
+        let graded = register(OutcomeResult::of(verdict).unwrap());
         let odds = |key, value| Write::Odds(key, value);
         vec![
             ("wager_rejected", Write::Wager(Arc::new(rejected))),
             ("wager_prepared", Write::Wager(Arc::new(prepared))),
+            ("wager_system", Write::Wager(Arc::new(system))),
+            ("result_graded", Write::Result(market.clone(), scope.clone(), graded)),
             (
                 "odds_producer",
                 odds(RegisterKey::Producer(producer()), RegisterValue::Producer(register(ProducerState::Down))),
@@ -288,7 +304,7 @@ mod tests {
     fn the_bytes_of_every_kind_are_those_checked_in() {
         let all: Vec<_> = one_of_each().into_iter().map(named).chain(more()).collect();
         let names: std::collections::BTreeSet<_> = all.iter().map(|(n, _)| *n).collect();
-        assert_eq!(names.len(), 27, "one of each kind, each once");
+        assert_eq!(names.len(), 29, "one of each kind, each once");
         for (name, write) in all {
             let (family, act, now) = sealed(&write);
             assert_eq!(act, Act::Put);

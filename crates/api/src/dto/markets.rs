@@ -1,6 +1,6 @@
 //! Markets: made by hand, read as they are sold here, and the results an operator gives.
 
-use model::limits::OUTCOMES_MAX;
+use model::limits::{DEDUCTIONS_MAX, OUTCOMES_MAX};
 use model::{
     Definition, EventKey, MarketStatus, MarketView, OutcomeDef, OutcomeKey, OutcomeResult, OutcomeView, RejectCode,
     ResultScope, ResultWrite, Text,
@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::dto::exchange::ExchangeOut;
 use crate::dto::shown::{Display3, Shown, Time};
+use crate::dto::verdicts::{DeductionIn, EachWayIn, EachWayOut, FactorsIn, FactorsOut, named, terms};
 use crate::strict::{self, Body, Faults, List, Obj, Str};
 
 /// Longest name for people, in bytes.
@@ -42,6 +43,11 @@ pub(crate) struct MarketIn<'a> {
     /// In display order, at least one.
     #[schema(value_type = Vec<OutcomeIn<'a>>, required)]
     outcomes: Option<List<Obj<OutcomeIn<'a>>, OUTCOMES_MAX>>,
+    /// Terms for each-way wagers; without them it is not sold each-way.
+    #[schema(value_type = Option<EachWayIn<'a>>)]
+    each_way: Option<Obj<EachWayIn<'a>>>,
+    /// Whether it may stand in one wager with another such market of its event; false when absent.
+    combinable: Option<bool>,
 }
 
 /// An outcome of a market made by hand.
@@ -72,6 +78,7 @@ impl Body for MarketBody {
         let start_ms = faults.may("start", input.start.as_ref(), strict::time);
         let status = faults.may("status", input.status.as_ref(), desk_status);
         let outcomes = outcomes(input.outcomes, faults);
+        let terms = terms(input.each_way, input.combinable, faults);
         let definition = Definition {
             name: name?,
             event: event?,
@@ -81,6 +88,7 @@ impl Body for MarketBody {
             bet_delay_ms: input.bet_delay_ms.unwrap_or(0),
             outcomes: outcomes?,
             exchange: false,
+            terms: terms?,
         };
         Some((definition, status?.unwrap_or(MarketStatus::Active)))
     }
@@ -144,9 +152,27 @@ pub(crate) struct ResultIn<'a> {
     #[serde(borrow)]
     #[schema(value_type = String, required)]
     outcome: Option<Str<'a>>,
-    /// `won`, `lost`, `void`, `withdrawn`, `open` (no result, whatever feeds say) or `none` (feeds count again).
+    /// `won`, `lost`, `placed`, `void`, `withdrawn`, `open` (no result, whatever feeds say) or `none` (feeds count
+    /// again).
     #[schema(value_type = String, required)]
     result: Option<Str<'a>>,
+    /// Part of the stake that returns: 0 (default), 0.5 for half won and half lost, or 1.
+    #[schema(value_type = Option<String>)]
+    void_factor: Option<Str<'a>>,
+    /// Places left for the tied over the number of tied: `"1/2"`; 1 when absent.
+    #[schema(value_type = Option<String>)]
+    dead_heat_factor: Option<Str<'a>>,
+    /// The same for the place part of each-way wagers.
+    #[schema(value_type = Option<String>)]
+    place_dead_heat_factor: Option<Str<'a>>,
+    /// Whether what lost was placed.
+    placed: Option<bool>,
+    /// For withdrawn runners, at most 4.
+    #[schema(value_type = Option<Vec<DeductionIn<'a>>>)]
+    deductions: Option<List<Obj<DeductionIn<'a>>, DEDUCTIONS_MAX>>,
+    /// Most that deductions from winnings take in all; 0.9 when absent.
+    #[schema(value_type = Option<String>)]
+    deduction_cap: Option<Str<'a>>,
 }
 
 /// Reads results.
@@ -166,8 +192,16 @@ impl Body for ResultsBody {
         let read = |(n, Obj(item)): (usize, Obj<ResultIn<'_>>)| {
             faults.below(format_args!("results[{n}]"), |faults| {
                 let scope = faults.need("outcome", item.outcome.as_ref(), scope);
-                let result = faults.need("result", item.result.as_ref(), result);
-                let (scope, result) = (scope?, result?);
+                let named = faults.need("result", item.result.as_ref(), named);
+                let factors = FactorsIn {
+                    void_factor: item.void_factor.as_ref(),
+                    dead_heat_factor: item.dead_heat_factor.as_ref(),
+                    place_dead_heat_factor: item.place_dead_heat_factor.as_ref(),
+                    placed: item.placed,
+                    deductions: item.deductions,
+                    deduction_cap: item.deduction_cap.as_ref(),
+                };
+                let (scope, result) = (scope?, factors.parse(named?, faults)?);
                 if !known.insert(scope.clone()) {
                     faults.add("outcome", "stands twice in this call");
                 }
@@ -181,12 +215,6 @@ impl Body for ResultsBody {
 
 fn scope(text: &str) -> Result<ResultScope, model::KeyError> {
     if text == "*" { Ok(ResultScope::Market) } else { OutcomeKey::new(text).map(ResultScope::Outcome) }
-}
-
-fn result(text: &str) -> Result<OutcomeResult, &'static str> {
-    use OutcomeResult::{Lost, None, Open, Void, Withdrawn, Won};
-    let named = [Won, Lost, Void, Withdrawn, Open, None].into_iter().find(|r| r.name() == text);
-    named.ok_or("is none of won, lost, void, withdrawn, open, none")
 }
 
 /// A market as this region sells it.
@@ -217,6 +245,11 @@ pub(crate) struct MarketOut<'a> {
     #[schema(value_type = String)]
     version: Shown<u64>,
     outcomes: Vec<OutcomeOut<'a>>,
+    /// Terms for each-way wagers, if it is sold so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    each_way: Option<EachWayOut>,
+    /// Whether it may stand in one wager with another such market of its event.
+    combinable: bool,
     /// Only where its exchange stream enters.
     #[serde(skip_serializing_if = "Option::is_none")]
     exchange: Option<ExchangeOut<'a>>,
@@ -239,6 +272,9 @@ pub(crate) struct OutcomeOut<'a> {
     /// Whether an operator pinned them.
     pinned: bool,
     result: Option<&'static str>,
+    /// Where the result alone does not say what is paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    factors: Option<FactorsOut>,
 }
 
 impl<'a> MarketOut<'a> {
@@ -259,6 +295,8 @@ impl<'a> MarketOut<'a> {
             refusal: view.refusal.map(RejectCode::name),
             version: Shown(view.version.0),
             outcomes: view.outcomes.iter().map(OutcomeOut::of).collect(),
+            each_way: what.terms.and_then(|t| t.each_way).map(EachWayOut::of),
+            combinable: what.terms.is_some_and(|t| t.combinable),
             exchange: view.exchange.as_ref().map(ExchangeOut::of),
         }
     }
@@ -275,6 +313,7 @@ impl<'a> OutcomeOut<'a> {
             display: view.odds.map(Display3::of),
             pinned: view.pinned,
             result: view.result.map(OutcomeResult::name),
+            factors: view.result.and_then(FactorsOut::of),
         }
     }
 }

@@ -74,7 +74,7 @@ impl TicketOut {
 #[serde(untagged)]
 pub(crate) enum PendedOut<'a> {
     /// Recorded, its money reserved: it counts once enough other regions hold it.
-    Prepared(DecisionOut<'a>),
+    Prepared(Box<DecisionOut<'a>>),
     /// Written down, and not decided.
     Noted(PendingOut),
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::config::ApiConfig;
+use crate::dto::lines::SystemOut;
 use crate::dto::pending::{PendingOut, TicketOut};
 use crate::dto::shown::{Display3, Shown, Time};
 use crate::problem::{Problem, ProblemBody};
@@ -57,11 +58,17 @@ pub(crate) struct TakenOut<'a> {
     account: &'a str,
     /// ISO 4217 code.
     currency: &'a str,
-    /// Bets in it.
-    lines: usize,
+    /// Unit stakes in it: its lines, twice as many each-way.
+    lines: u64,
+    unit_stake: String,
     total_stake: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<SystemOut<'a>>,
+    each_way: bool,
     /// What it pays if every leg wins, stake included.
     potential_payout: String,
+    /// The rule of the one rounding of what it pays: `floor` or `half_up`.
+    rounding: &'static str,
     /// The region that decided.
     region: String,
     /// Time of the decision.
@@ -83,6 +90,10 @@ pub(crate) struct LegOut<'a> {
     #[schema(value_type = String)]
     odds: Shown<model::Odds>,
     display: Display3,
+    /// Fraction of the winnings that the place part pays, each-way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    place_fraction: Option<Shown<model::Share>>,
 }
 
 /// Why a leg, or the wager as a whole, was rejected.
@@ -110,13 +121,16 @@ impl<'a> DecisionOut<'a> {
         let taken = TakenOut {
             account: record.account.as_str(),
             currency: record.currency.code(),
-            // One leg is one line; more legs arrive with systems.
-            lines: record.legs.len().min(1),
+            lines: record.lines(),
+            unit_stake: record.currency.format(i128::from(record.unit_stake().minor())),
+            system: record.system.as_ref().map(SystemOut::of),
+            each_way: record.each_way.is_some(),
+            rounding: record.rounding().name(),
             total_stake: record.currency.format(i128::from(record.stake.minor())),
             potential_payout: record.currency.format(i128::from(record.potential_payout())),
             region: config.region(record.owner.region),
             placed_at: Time(record.placed_at.ms()),
-            legs: record.legs.iter().map(LegOut::of).collect(),
+            legs: record.legs.iter().enumerate().map(|(n, leg)| LegOut::in_wager(record, n, leg)).collect(),
             client_ref: record.client_ref.as_ref().map(model::Text::as_str),
         };
         Self {
@@ -165,18 +179,24 @@ impl<'a> DecisionOut<'a> {
 }
 
 impl<'a> LegOut<'a> {
-    fn of(leg: &'a LegTaken) -> Self {
+    pub(crate) fn of(leg: &'a LegTaken) -> Self {
         Self {
             market: leg.market.as_str(),
             outcome: leg.outcome.as_str(),
             odds: Shown(leg.odds),
             display: Display3::of(leg.odds),
+            place_fraction: None,
         }
+    }
+
+    fn in_wager(record: &WagerRecord, n: usize, leg: &'a LegTaken) -> Self {
+        let place = record.each_way.as_ref().and_then(|all| all.get(n).copied());
+        Self { place_fraction: place.map(Shown), ..Self::of(leg) }
     }
 }
 
 impl WhyOut {
-    fn of(why: &Why) -> Self {
+    pub(crate) fn of(why: &Why) -> Self {
         Self { leg: why.leg, code: why.code.name(), odds: why.odds.map(Shown), display: why.odds.map(Display3::of) }
     }
 }
@@ -207,7 +227,7 @@ pub(crate) struct ItemOut<'a> {
 #[serde(untagged)]
 pub(crate) enum ItemBody<'a> {
     /// Decided, or pending.
-    Decision(DecisionOut<'a>),
+    Decision(Box<DecisionOut<'a>>),
     /// Written down, and not decided.
     Pending(PendingOut),
     /// Not decided.
@@ -220,18 +240,18 @@ impl<'a> ItemOut<'a> {
         match answer {
             WagerAnswer::Decided { record, replayed } => {
                 let http_status = if record.is_accepted() && !replayed { 201 } else { 200 };
-                let body = ItemBody::Decision(DecisionOut::of(record, config));
+                let body = ItemBody::Decision(Box::new(DecisionOut::of(record, config)));
                 Self { http_status, replayed: *replayed, body }
             }
             WagerAnswer::AwaitingAck { record, .. } => {
-                let body = ItemBody::Decision(DecisionOut::pending(record, config));
+                let body = ItemBody::Decision(Box::new(DecisionOut::pending(record, config)));
                 Self { http_status: 202, replayed: false, body }
             }
             WagerAnswer::Refused(model::Refusal::IdExpired) => {
-                Self { http_status: 200, replayed: false, body: ItemBody::Decision(DecisionOut::expired(id)) }
+                Self { http_status: 200, replayed: false, body: ItemBody::Decision(Box::new(DecisionOut::expired(id))) }
             }
             WagerAnswer::Refused(model::Refusal::IdClosed) => {
-                Self { http_status: 200, replayed: false, body: ItemBody::Decision(DecisionOut::closed(id)) }
+                Self { http_status: 200, replayed: false, body: ItemBody::Decision(Box::new(DecisionOut::closed(id))) }
             }
             WagerAnswer::Ticket(ticket) => {
                 let body = ItemBody::Pending(PendingOut::of(id, *ticket, config));
@@ -277,7 +297,7 @@ pub(crate) struct KnownOut<'a> {
     #[serde(flatten)]
     taken: Option<TakenOut<'a>>,
     problems: Vec<WhyOut>,
-    /// `open`, `won`, `lost` or `void`; only of an accepted wager.
+    /// `open`, `won`, `lost`, `part` (less than the stake returned) or `void`; only of an accepted wager.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
     /// Paid out so far, net of clawbacks.

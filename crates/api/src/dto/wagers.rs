@@ -1,12 +1,13 @@
 //! Wagers as they are asked for. What this build does not offer yet is refused by name, not dropped.
 
 use model::limits::{BATCH_WAGERS_MAX, LEGS_MAX};
-use model::{AccountId, Durability, Leg, MarketKey, MintedId, OddsPolicy, OutcomeKey, Text, WagerRequest};
+use model::{AccountId, Durability, MintedId, Text, WagerRequest};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::dto::lines::{LegIn, Lines, LinesIn, SystemIn};
 use crate::problem::Problem;
 use crate::strict::{self, Body, Faults, List, Obj, Str};
 
@@ -25,13 +26,13 @@ pub(crate) struct WagerIn<'a> {
     /// `name@region`.
     #[schema(value_type = String, required, example = "p-81@eu-west")]
     account: Option<Str<'a>>,
-    /// Stake per line in the account's currency.
+    /// Stake per line (each-way: per line and part) in the account's currency.
     #[schema(value_type = String, required, example = "1.00")]
     unit_stake: Option<Str<'a>>,
     /// Checked against the sum of all lines when given.
     #[schema(value_type = Option<String>)]
     total_stake: Option<Str<'a>>,
-    /// Exactly one leg for now.
+    /// One to thirty; two of one event are rejected unless their markets combine.
     #[schema(value_type = Vec<LegIn<'a>>, required)]
     legs: Option<List<Obj<LegIn<'a>>, LEGS_MAX>>,
     /// What the player agrees to when the odds have moved: `none` (default), `higher` or `any`.
@@ -46,28 +47,11 @@ pub(crate) struct WagerIn<'a> {
     /// The client's own reference, at most 200 bytes.
     #[schema(value_type = Option<String>)]
     client_ref: Option<Str<'a>>,
-    /// Not offered yet; only false.
+    /// Whether every line has a place part as well, at the markets' each-way terms.
     each_way: Option<bool>,
-    /// Not offered yet.
-    #[schema(ignore)]
-    system: Option<IgnoredAny>,
-}
-
-/// One leg.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = Leg)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct LegIn<'a> {
-    /// Market key.
-    #[serde(borrow)]
-    #[schema(value_type = String, required, example = "betfair:1.197931750")]
-    market: Option<Str<'a>>,
-    /// Outcome key.
-    #[schema(value_type = String, required, example = "36276560")]
-    outcome: Option<Str<'a>>,
-    /// Odds the player saw: `"7.4"`, `"8/13"` or `"-110"`.
-    #[schema(value_type = String, required, example = "7.4")]
-    odds: Option<Str<'a>>,
+    /// Without it all legs are one accumulator.
+    #[schema(value_type = Option<SystemIn>)]
+    system: Option<Obj<SystemIn>>,
 }
 
 /// A wager read from its body, and how long it may wait.
@@ -87,82 +71,45 @@ impl Body for WagerBody {
     fn parse(input: WagerIn<'_>, faults: &mut Faults) -> Option<Asking> {
         let id = faults.need("id", input.id.as_ref(), MintedId::parse);
         let account = faults.need("account", input.account.as_ref(), AccountId::new);
-        let unit_stake = faults.need("unit_stake", input.unit_stake.as_ref(), strict::amount);
-        let total_stake = faults.may("total_stake", input.total_stake.as_ref(), strict::amount);
-        if let (Some(unit), Some(Some(total))) = (unit_stake, total_stake)
-            && unit != total
-        {
-            faults.add_as("stake_mismatch", "total_stake", "is not unit_stake times the number of lines, which is 1");
-        }
-        let legs = legs(input.legs, faults);
-        let policy = faults.may("odds_policy", input.odds_policy.as_ref(), policy);
+        let lines = LinesIn {
+            unit_stake: input.unit_stake.as_ref(),
+            total_stake: input.total_stake.as_ref(),
+            system: input.system,
+            each_way: input.each_way,
+            legs: input.legs,
+            odds_policy: input.odds_policy.as_ref(),
+        };
+        let lines = lines.parse(faults);
         let client_ref = faults.may("client_ref", input.client_ref.as_ref(), client_ref);
         let durability = faults.may("durability", input.durability.as_ref(), durability);
-        not_offered(input.each_way, input.system.is_some(), faults);
+        let (id, account, client_ref, durability) = (id?, account?, client_ref?, durability?.unwrap_or_default());
+        let Lines { unit_stake, total_stake, system, each_way, legs, policy } = lines?;
         let wager = WagerRequest {
-            id: id?,
-            account: account?,
-            unit_stake: unit_stake?,
-            total_stake: total_stake?,
-            legs: legs?,
-            policy: policy?.unwrap_or_default(),
-            client_ref: client_ref?,
-            durability: durability?.unwrap_or_default(),
+            id,
+            account,
+            unit_stake,
+            total_stake,
+            system,
+            each_way,
+            legs,
+            policy,
+            client_ref,
+            durability,
         };
         Some(Asking { wager, wait_ms: input.wait_ms })
     }
 }
 
-fn legs(input: Option<List<Obj<LegIn<'_>>, LEGS_MAX>>, faults: &mut Faults) -> Option<Vec<Leg>> {
-    let Some(List(input)) = input else {
-        faults.add("legs", "is missing");
-        return None;
-    };
-    match input.len() {
-        1 => {}
-        0 => faults.add("legs", "is empty; a wager has one leg"),
-        _ => faults.add_as("unsupported", "legs", "accumulators are not offered yet; give exactly one leg"),
-    }
-    let read =
-        |(n, leg): (usize, Obj<LegIn<'_>>)| faults.below(format_args!("legs[{n}]"), |faults| leg_of(&leg.0, faults));
-    let legs: Vec<Option<Leg>> = input.into_iter().enumerate().map(read).collect();
-    legs.into_iter().collect()
-}
-
-fn leg_of(input: &LegIn<'_>, faults: &mut Faults) -> Option<Leg> {
-    let market = faults.need("market", input.market.as_ref(), MarketKey::new);
-    let outcome = faults.need("outcome", input.outcome.as_ref(), OutcomeKey::new);
-    let odds = faults.need("odds", input.odds.as_ref(), strict::odds);
-    Some(Leg { market: market?, outcome: outcome?, odds: odds? })
-}
-
-fn policy(text: &str) -> Result<OddsPolicy, &'static str> {
-    match text {
-        "none" => Ok(OddsPolicy::None),
-        "higher" => Ok(OddsPolicy::Higher),
-        "any" => Ok(OddsPolicy::Any),
-        _ => Err("is none of none, higher, any"),
-    }
-}
-
-fn client_ref(text: &str) -> Result<Text, &'static str> {
+pub(crate) fn client_ref(text: &str) -> Result<Text, &'static str> {
     if text.len() > CLIENT_REF_BYTES_MAX { Err("is longer than 200 bytes") } else { Ok(Text::new(text)) }
 }
 
-fn durability(text: &str) -> Result<Durability, &'static str> {
+/// A durability level by its name.
+pub(crate) fn durability(text: &str) -> Result<Durability, &'static str> {
     match text {
         "local" => Ok(Durability::Local),
         "geo" => Ok(Durability::Geo),
         _ => Err("is neither local nor geo"),
-    }
-}
-
-fn not_offered(each_way: Option<bool>, system: bool, faults: &mut Faults) {
-    if each_way == Some(true) {
-        faults.add_as("unsupported", "each_way", "each-way wagers are not offered yet");
-    }
-    if system {
-        faults.add_as("unsupported", "system", "system wagers are not offered yet");
     }
 }
 

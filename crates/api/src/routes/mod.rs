@@ -10,5 +10,6 @@ pub(crate) mod markets;
 pub(crate) mod odds;
 pub(crate) mod postings;
 pub(crate) mod producers;
+pub(crate) mod quotes;
 pub(crate) mod sessions;
 pub(crate) mod wagers;

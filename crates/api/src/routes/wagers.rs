@@ -56,9 +56,11 @@ pub(crate) async fn place(State(app): State<AppState>, asked: Asked, Small(body)
             }
             Ok(response)
         }
-        [WagerAnswer::AwaitingAck { record, .. }] => {
-            Ok(json(StatusCode::ACCEPTED, &PendedOut::Prepared(DecisionOut::pending(record, &app.config)), heard.token))
-        }
+        [WagerAnswer::AwaitingAck { record, .. }] => Ok(json(
+            StatusCode::ACCEPTED,
+            &PendedOut::Prepared(Box::new(DecisionOut::pending(record, &app.config))),
+            heard.token,
+        )),
         [WagerAnswer::Refused(Refusal::IdExpired)] => Ok(json(StatusCode::OK, &DecisionOut::expired(id), heard.token)),
         [WagerAnswer::Refused(Refusal::IdClosed)] => Ok(json(StatusCode::OK, &DecisionOut::closed(id), heard.token)),
         [WagerAnswer::Ticket(ticket)] => {

@@ -125,10 +125,11 @@ async fn every_field_at_fault_is_named_in_one_answer() {
 async fn what_is_not_offered_yet_is_refused_by_name() {
     let with = |more: &str| format!("{more},\"account\"");
     check("\"account\"", &with(r#""durability":"far""#), "malformed", &["durability"]).await;
-    check("\"account\"", &with(r#""each_way":true"#), "unsupported", &["each_way"]).await;
-    check("\"account\"", &with(r#""system":{"sizes":[2],"bankers":[]}"#), "unsupported", &["system"]).await;
+    check("\"account\"", &with(r#""each_way":"yes""#), "malformed", &["each_way"]).await;
+    check("\"account\"", &with(r#""system":{"sizes":[2],"bankers":[]}"#), "malformed", &["system"]).await;
+    check("\"account\"", &with(r#""system":{"sizes":[1],"bankers":[1]}"#), "malformed", &["system"]).await;
+    check("\"account\"", &with(r#""system":{"bankers":[]}"#), "malformed", &["system.sizes"]).await;
     let leg = r#"{"market":"m:1","outcome":"7","odds":"7.4"}"#;
-    check(leg, &format!("{leg},{leg}"), "unsupported", &["legs"]).await;
     check(leg, "", "malformed", &["legs"]).await;
     check("\"account\"", &with(r#""total_stake":"20""#), "stake_mismatch", &["total_stake"]).await;
     check("\"account\"", &with(r#""wait_ms":30001"#), "malformed", &["wait_ms"]).await;

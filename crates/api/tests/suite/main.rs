@@ -8,6 +8,7 @@ mod contract;
 mod deposits;
 mod feeds;
 mod ids;
+mod lines;
 mod markets;
 mod odds;
 mod refusals;

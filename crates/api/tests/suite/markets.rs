@@ -21,6 +21,7 @@ fn definition() -> Definition {
         bet_delay_ms: 5_000,
         outcomes: vec![OutcomeDef { key: OutcomeKey::new("7").unwrap(), name: Text::new("Seven") }],
         exchange: false,
+        terms: None,
     }
 }
 
@@ -87,6 +88,7 @@ async fn a_market_is_shown_as_it_is_sold_and_exchange_numbers_are_exact() {
                 "outcome": "7", "name": "Seven", "sellable": false, "refusal": "market_suspended", "odds": "8.6",
                 "display": {"decimal": "8.6", "fractional": "38/5", "american": "+760"}, "pinned": true, "result": "won",
             }],
+            "combinable": false,
             "exchange": {
                 "status": "OPEN", "in_play": true, "bet_delay": 5, "active_runners": 1, "bsp_reconciled": true,
                 "version": 4_495_990_919u64,

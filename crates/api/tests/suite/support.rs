@@ -170,5 +170,9 @@ pub(crate) fn record(decision: Decision) -> WagerRecord {
         settled_version: 0,
         settled_at: Hlc::default(),
         prepared: None,
+        unit: None,
+        system: None,
+        each_way: None,
+        rounding: None,
     }
 }

@@ -30,7 +30,8 @@ async fn a_wager_is_asked_as_it_was_written_and_answered_201() {
         got.json(),
         json!({
             "id": ID, "status": "accepted", "final": true, "recorded": true, "account": "p@eu", "currency": "GBP",
-            "lines": 1, "total_stake": "10.00", "potential_payout": "16.15", "region": "eu",
+            "lines": 1, "unit_stake": "10.00", "total_stake": "10.00", "each_way": false, "rounding": "floor",
+            "potential_payout": "16.15", "region": "eu",
             "placed_at": "2023-11-14T22:13:20.123Z", "problems": [],
             "legs": [{"market": "m:1", "outcome": "7", "odds": "8/13",
                 "display": {"decimal": "1.615", "fractional": "8/13", "american": "-163"}}],

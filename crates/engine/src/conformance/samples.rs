@@ -48,6 +48,10 @@ pub(super) fn wager(id: MintedId, stake: u64) -> WagerRecord {
         settled_version: 0,
         settled_at: Hlc::default(),
         prepared: None,
+        unit: None,
+        system: None,
+        each_way: None,
+        rounding: None,
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crdt::{Row, Site};
-use model::limits::AMOUNT_MINOR_MAX;
 use model::{
     AccountId, Amount, MarketKey, MintedId, Posting, Reference, ReferenceOutcome, WagerRecord, WagerState,
     WithdrawalState,
@@ -251,8 +250,7 @@ fn check_wager<V: View>(
         && record.paid.minor() == 0
         && record.state == WagerState::Open
         && (record.is_accepted() || record.prepared.is_none());
-    let bounded = record.legs.iter().all(|l| l.odds.payout_floor(record.stake.minor()) <= AMOUNT_MINOR_MAX);
-    if !fresh || !bounded || record.legs.is_empty() || Amount::from_minor(record.stake.minor()).is_err() {
+    if !fresh || !record.is_coherent() {
         return refused(format!("wager {} is not a fresh decision", record.id));
     }
     if tx.wager(record.id).is_some() || said.wagers.insert(record.id, (record.is_accepted(), 0)).is_some() {

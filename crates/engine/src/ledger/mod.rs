@@ -28,7 +28,7 @@ pub(crate) use adjust::Adjusting;
 pub(crate) use deposit::Deposited;
 pub(crate) use handed::Standing;
 pub use homes::{StakedAt, Tenure};
-pub(crate) use place::{Admitted, Judged};
+pub(crate) use place::{Admitted, Judged, Shape};
 pub use references::Taken;
 pub(crate) use rights::Granting;
 pub(crate) use spend::Paid;

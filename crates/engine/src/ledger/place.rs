@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use crdt::Hlc;
+use model::settlement::{Rounding, System};
 use model::{
     AccountId, Amount, Currency, Decision, Durability, Hash16, LegTaken, MintedId, OddsPolicy, Problem, RejectCode,
-    Text, WagerRecord, WagerState,
+    Share, Text, WagerRecord, WagerState,
 };
 
 use super::Ledger;
@@ -28,8 +29,21 @@ pub(crate) struct Admitted {
     pub(crate) policy: OddsPolicy,
     pub(crate) client_ref: Option<Text>,
     pub(crate) durability: Durability,
+    /// What lines it has.
+    pub(crate) shape: Shape,
     /// Why admission refuses it for good; empty if it does not.
     pub(crate) problems: Vec<Problem>,
+}
+
+/// The lines of a wager, as its record keeps them. The default is a single or one accumulator, not each-way.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Shape {
+    /// Stake per line, where that is not the whole stake.
+    pub(crate) unit: Option<Amount>,
+    pub(crate) system: Option<System>,
+    /// Each leg's place fraction.
+    pub(crate) each_way: Option<Vec<Share>>,
+    pub(crate) rounding: Rounding,
 }
 
 /// What the ledger says of an admitted wager.
@@ -102,6 +116,11 @@ impl Ledger {
         Judged::Short { missing: stake - free }
     }
 
+    /// Whether a stake is missing for certain: this site is the home and nothing is anywhere else.
+    pub(crate) fn lacks(&self, account: &AccountId, stake: u64) -> bool {
+        self.nothing_elsewhere(account) && self.free_here(account) < stake
+    }
+
     /// This site is the account's home and knows of no rights anywhere else: what is missing here is missing.
     pub(super) fn nothing_elsewhere(&self, account: &AccountId) -> bool {
         let home = self.account_head(account).map(|h| h.home);
@@ -134,6 +153,10 @@ impl Ledger {
             settled_version: 0,
             settled_at: Hlc::default(),
             prepared,
+            unit: wager.shape.unit,
+            system: wager.shape.system,
+            each_way: wager.shape.each_way,
+            rounding: Some(wager.shape.rounding),
         });
         tx.put(Write::Wager(Arc::clone(&record)));
         tx.put(Write::AccountWager(record.account.clone(), record.id));

@@ -1,18 +1,24 @@
 //! Settlement: each site recomputes the wagers it owns from the current results and posts the difference
 //! (DOMAIN.md 3 and 7). Duplicates, corrections and rollbacks need no case of their own.
-//! Knows single-leg wagers so far; knows no odds plane and no feeds.
+//! A wager is looked at whenever a result of any of its legs' markets changes, and stands by what all of them say now.
+//! Knows no odds plane and no feeds.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crdt::Hlc;
+use model::settlement::{LegVerdict, Standing, standing};
 use model::{
-    Amount, MarketKey, MintedId, OutcomeResult, ResultRegister, ResultScope, SettlementCall, WagerRecord, WagerState,
+    Amount, LegTaken, MarketKey, MintedId, ResultRegister, ResultScope, SettlementCall, WagerRecord, WagerState,
 };
 
 use super::Ledger;
 use crate::log::{Event, Settled};
 use crate::port::{SettleCursor, View, Write};
 use crate::tx::Tx;
+
+/// Result registers of the markets that a slice has met: its wagers share them.
+type Results = BTreeMap<MarketKey, Vec<(ResultScope, ResultRegister)>>;
 
 impl Ledger {
     /// Marks a market for settlement from its first wager on, durably.
@@ -26,11 +32,11 @@ impl Ledger {
         let Some((market, cursor)) = self.settling.first_key_value().map(|(m, c)| (m.clone(), c.clone())) else {
             return 0;
         };
-        let results = tx.results(&market);
+        let mut results = Results::new();
         let ids = tx.market_wagers(&market, cursor.after, count_max);
         let mut changed = 0;
         for id in &ids {
-            changed += usize::from(self.settle_wager(tx, at, *id, &market, &results));
+            changed += usize::from(self.settle_wager(tx, at, *id, &market, &mut results));
         }
         if ids.len() < count_max {
             self.settling.remove(&market);
@@ -49,16 +55,13 @@ impl Ledger {
         at: Hlc,
         id: MintedId,
         market: &MarketKey,
-        results: &[(ResultScope, ResultRegister)],
+        results: &mut Results,
     ) -> bool {
         let record = tx.wager(id).expect("the market index names wagers that exist");
         assert!(record.is_accepted() && record.owner == self.site, "only own accepted wagers are indexed");
-        let [leg] = record.legs.as_slice() else { return false };
-        assert_eq!(&leg.market, market, "the index leads to wagers of its market");
-        let register = |scope: &ResultScope| results.iter().find(|(s, _)| s == scope).map(|(_, r)| r);
-        let own = register(&ResultScope::Outcome(leg.outcome.clone()));
-        let call = SettlementCall::resolve(own, register(&ResultScope::Market));
-        let Some((state, paid)) = due(&record, call) else { return false };
+        assert!(record.legs.iter().any(|leg| &leg.market == market), "the index leads to wagers of its market");
+        let legs: Vec<LegVerdict> = record.legs.iter().map(|leg| verdict(tx, leg, results)).collect();
+        let Standing::At(state, paid) = standing(&record, &legs) else { return false };
         if (state, paid) == (record.state, record.paid.minor()) {
             return false;
         }
@@ -114,16 +117,10 @@ impl Ledger {
     }
 }
 
-/// What a wager should stand at under a call; `None` leaves it as it is.
-fn due(record: &WagerRecord, call: SettlementCall) -> Option<(WagerState, u64)> {
-    match call {
-        SettlementCall::Disputed => None,
-        SettlementCall::Open => Some((WagerState::Open, 0)),
-        SettlementCall::Result(OutcomeResult::Won) => Some((WagerState::Won, record.potential_payout())),
-        SettlementCall::Result(OutcomeResult::Lost) => Some((WagerState::Lost, 0)),
-        SettlementCall::Result(OutcomeResult::Void | OutcomeResult::Withdrawn) => {
-            Some((WagerState::Void, record.stake.minor()))
-        }
-        SettlementCall::Result(OutcomeResult::None | OutcomeResult::Open) => Some((WagerState::Open, 0)),
-    }
+/// How a leg stands by the current registers of its market.
+fn verdict<V: View>(tx: &Tx<'_, V>, leg: &LegTaken, results: &mut Results) -> LegVerdict {
+    let known = results.entry(leg.market.clone()).or_insert_with(|| tx.results(&leg.market));
+    let register = |scope: &ResultScope| known.iter().find(|(s, _)| s == scope).map(|(_, r)| r);
+    let own = register(&ResultScope::Outcome(leg.outcome.clone()));
+    SettlementCall::resolve(own, register(&ResultScope::Market)).into()
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use crdt::{Row, Site};
-use model::limits::AMOUNT_MINOR_MAX;
 use model::{Amount, WagerRecord};
 
 use super::Ledger;
@@ -153,9 +152,7 @@ impl Ledger {
 }
 
 fn check_wager(wager: &WagerRecord) -> Result<(), String> {
-    let bounded = wager.legs.iter().all(|l| l.odds.payout_floor(wager.stake.minor()) <= AMOUNT_MINOR_MAX);
-    let amounts = Amount::from_minor(wager.stake.minor()).is_ok() && Amount::from_minor(wager.paid.minor()).is_ok();
-    if wager.legs.is_empty() || !bounded || !amounts {
+    if !wager.is_coherent() || Amount::from_minor(wager.paid.minor()).is_err() {
         return Err(format!("wager {} is beyond its bounds", wager.id));
     }
     Ok(())

@@ -151,6 +151,7 @@ impl Region {
             policy: OddsPolicy::None,
             client_ref: None,
             durability: if geo { Durability::Geo } else { Durability::Local },
+            shape: crate::ledger::Shape::default(),
             problems: Vec::new(),
         };
         match self.step(|ledger, tx| ledger.place(tx, AT, wager, false)) {

@@ -387,6 +387,8 @@ impl Cluster {
             account: acc(account),
             unit_stake: dec(stake),
             total_stake: None,
+            system: None,
+            each_way: false,
             legs,
             policy: OddsPolicy::Any,
             client_ref: None,
@@ -548,6 +550,7 @@ pub(crate) fn definition(names: &[&str]) -> Definition {
         bet_delay_ms: 0,
         outcomes,
         exchange: false,
+        terms: None,
     }
 }
 

@@ -70,6 +70,10 @@ fn record(c: &Cluster, n: u64) -> WagerRecord {
         settled_version: 0,
         settled_at: Hlc::default(),
         prepared: None,
+        unit: None,
+        system: None,
+        each_way: None,
+        rounding: None,
     }
 }
 

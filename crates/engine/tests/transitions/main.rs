@@ -12,6 +12,7 @@ mod forged;
 mod geo;
 mod homes;
 mod identity;
+mod legs;
 mod money;
 mod odds;
 mod postings;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crdt::Site;
 use engine::odds::{RegisterKey, RegisterValue};
 use engine::port::LogHead;
-use model::{OutcomeResult, ResultScope, SettlementCall, WagerRecord, WagerState};
+use model::{LegTaken, OutcomeResult, ResultScope, SettlementCall, WagerRecord, WagerState};
 
 use crate::node::Node;
 use crate::world::World;
@@ -227,33 +227,67 @@ fn closed(world: &World, exempt: &[u16]) -> Result<(), String> {
     Ok(())
 }
 
-/// Every accepted wager stands as the results say, at its owner.
+/// Every accepted wager stands as the results of all its legs say, at its owner.
 fn settled(world: &World, exempt: &[u16]) -> Result<(), String> {
     for wager in world.ghost.wagers.values().filter(|w| w.is_accepted() && !exempt.contains(&w.owner.region)) {
-        let Some(leg) = wager.legs.first() else { continue };
         let tables = world.node(wager.owner.region).disk.tables();
-        let register = |scope| tables.results.get(&(leg.market.clone(), scope));
-        let own = register(ResultScope::Outcome(leg.outcome.clone()));
-        let call = SettlementCall::resolve(own, register(ResultScope::Market));
-        if expected(wager, call).is_some_and(|e| e != (wager.state, wager.paid.minor())) {
-            return Err(format!("wager {} stands {:?}, its results say {call:?}", wager.id, wager.state));
+        let call = |leg: &LegTaken| {
+            let register = |scope| tables.results.get(&(leg.market.clone(), scope));
+            let own = register(ResultScope::Outcome(leg.outcome.clone()));
+            SettlementCall::resolve(own, register(ResultScope::Market))
+        };
+        let calls: Vec<SettlementCall> = wager.legs.iter().map(call).collect();
+        if expected(wager, &calls).is_some_and(|e| e != (wager.state, wager.paid.minor())) {
+            return Err(format!("wager {} stands {:?}, its results say {calls:?}", wager.id, wager.state));
         }
     }
     Ok(())
 }
 
-fn expected(wager: &WagerRecord, call: SettlementCall) -> Option<(WagerState, u64)> {
-    let stake = wager.stake.minor();
-    match call {
-        SettlementCall::Disputed => None,
-        SettlementCall::Open | SettlementCall::Result(OutcomeResult::None | OutcomeResult::Open) => {
-            Some((WagerState::Open, 0))
-        }
-        SettlementCall::Result(OutcomeResult::Lost) => Some((WagerState::Lost, 0)),
-        SettlementCall::Result(OutcomeResult::Void | OutcomeResult::Withdrawn) => Some((WagerState::Void, stake)),
-        SettlementCall::Result(OutcomeResult::Won) => {
-            let odds = wager.legs.first().map(|l| (u128::from(l.odds.num()), u128::from(l.odds.den())))?;
-            Some((WagerState::Won, u64::try_from(u128::from(stake) * odds.0 / odds.1).ok()?))
+/// By arithmetic of its own: an accumulator of plain results, or all pairs of its legs.
+fn expected(wager: &WagerRecord, calls: &[SettlementCall]) -> Option<(WagerState, u64)> {
+    if calls.contains(&SettlementCall::Disputed) {
+        return None;
+    }
+    let mut factors = Vec::new();
+    for (leg, call) in wager.legs.iter().zip(calls) {
+        factors.push(match call {
+            SettlementCall::Result(OutcomeResult::Won) => (u128::from(leg.odds.num()), u128::from(leg.odds.den())),
+            SettlementCall::Result(OutcomeResult::Lost) => (0, 1),
+            SettlementCall::Result(OutcomeResult::Void | OutcomeResult::Withdrawn) => (1, 1),
+            SettlementCall::Result(OutcomeResult::Graded(_)) => return None,
+            _ => return Some((WagerState::Open, 0)),
+        });
+    }
+    let voided =
+        |call: &SettlementCall| matches!(call, SettlementCall::Result(OutcomeResult::Void | OutcomeResult::Withdrawn));
+    let unit = u128::from(wager.unit_stake().minor());
+    let den: u128 = factors.iter().map(|f| f.1).product();
+    let lines: Vec<u128> = match &wager.system {
+        None => vec![factors.iter().map(|f| f.0).product()],
+        Some(_) => pairs(&factors),
+    };
+    let num = unit * lines.iter().sum::<u128>();
+    let state = if calls.iter().all(voided) {
+        WagerState::Void
+    } else if num == 0 {
+        WagerState::Lost
+    } else if num < u128::from(wager.stake.minor()) * den {
+        WagerState::Part
+    } else {
+        WagerState::Won
+    };
+    Some((state, u64::try_from(num / den).ok()?))
+}
+
+/// Numerators of the products of all pairs, over the product of all denominators.
+fn pairs(factors: &[(u128, u128)]) -> Vec<u128> {
+    let mut all = Vec::new();
+    for a in 0..factors.len() {
+        for b in a + 1..factors.len() {
+            let part = |(n, f): (usize, &(u128, u128))| if n == a || n == b { f.0 } else { f.1 };
+            all.push(factors.iter().enumerate().map(part).product());
         }
     }
+    all
 }

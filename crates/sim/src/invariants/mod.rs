@@ -15,7 +15,7 @@ pub(crate) mod suspension_wins;
 pub(crate) mod tickets;
 pub(crate) mod window;
 
-use model::{Answer, Posting, WagerRecord};
+use model::{Answer, MarketKey, Posting, WagerRecord};
 
 use crate::oracle::Call;
 use crate::report::Breach;
@@ -71,6 +71,12 @@ pub(crate) fn reference_answered(world: &World, answer: &Answer, site: crdt::Sit
 }
 
 /// A wager was accepted in a group that began with `held`.
-pub(crate) fn sold(world: &World, region: u16, wager: &WagerRecord, held: &Held) -> Result<(), Breach> {
-    named("suspension_wins", suspension_wins::sold(world, region, wager, held))
+pub(crate) fn sold(
+    world: &World,
+    region: u16,
+    wager: &WagerRecord,
+    market: &MarketKey,
+    held: &Held,
+) -> Result<(), Breach> {
+    named("suspension_wins", suspension_wins::sold(world, region, wager, market, held))
 }

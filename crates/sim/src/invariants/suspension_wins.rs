@@ -2,7 +2,7 @@
 //! freshness limit; and only an act that has seen a suspension lifts it.
 
 use engine::door::{Input, Request};
-use model::{Answer, Query, WagerRecord};
+use model::{Answer, MarketKey, Query, WagerRecord};
 
 use crate::stops::Held;
 use crate::world::{REGIONS, World};
@@ -10,15 +10,20 @@ use crate::world::{REGIONS, World};
 /// Clocks drift and ms are rounded: so much may an age be understated, ms.
 const SLACK_MS: u64 = 100;
 
-/// A wager was accepted in a group that began with `held`; what still stood at its end stood all along.
-pub(crate) fn sold(world: &World, region: u16, wager: &WagerRecord, held: &Held) -> Result<(), String> {
-    let Some(leg) = wager.legs.first() else { return Ok(()) };
-    let after = world.stops.held.get(&(region, leg.market.clone())).cloned().unwrap_or_default();
+/// A wager with a leg on `market` was accepted in a group that began with `held`; what still stood at its end stood all along.
+pub(crate) fn sold(
+    world: &World,
+    region: u16,
+    wager: &WagerRecord,
+    market: &MarketKey,
+    held: &Held,
+) -> Result<(), String> {
+    let after = world.stops.held.get(&(region, market.clone())).cloned().unwrap_or_default();
     if let Some(dot) = held.operators.intersection(&after.operators).next() {
-        return Err(format!("region {region} sold {} of {} under suspension {dot:?}", wager.id, leg.market));
+        return Err(format!("region {region} sold {} of {market} under suspension {dot:?}", wager.id));
     }
     if held.feed.is_some() && held.feed == after.feed {
-        return Err(format!("region {region} sold {} of {}, which its only producer holds", wager.id, leg.market));
+        return Err(format!("region {region} sold {} of {market}, which its only producer holds", wager.id));
     }
     // With the replay clock a desk is always alive.
     let desk = held.desk.as_ref().filter(|desk| after.desk.as_ref() == Some(desk) && !world.options.replay);
@@ -62,7 +67,7 @@ pub(crate) fn at_the_end(world: &mut World) -> Result<(), String> {
 
 impl World {
     /// Whether a region says that it sells a market.
-    fn sells(&mut self, region: u16, market: &model::MarketKey) -> bool {
+    fn sells(&mut self, region: u16, market: &MarketKey) -> bool {
         let query = Request::Query(Query::Market(market.clone()));
         let input = Input::Request { id: u64::MAX, request: query, token: None, wait_ms: 0 };
         let now_ms = self.now_ms;

@@ -16,7 +16,7 @@ use engine::door::{Effect, Input, Lane};
 use engine::snapshot::Served;
 use feeds::betfair::{StreamMessage, parse_line};
 use feeds::football::Football;
-use model::{Answer, WagerRecord};
+use model::{Answer, MarketKey, WagerRecord};
 
 use crate::clock::{Clock, EPOCH_MS};
 use crate::disk::{CrashPlan, Tables};
@@ -400,11 +400,12 @@ impl World {
 
     /// Compares what was sold in a group with what stood at its begin and at its end.
     fn look_at_stops(&mut self, region: u16, accepted: &[WagerRecord], died: bool) -> Result<(), Breach> {
-        let before: Vec<(&WagerRecord, Held)> = accepted
+        let before: Vec<(&WagerRecord, &MarketKey, Held)> = accepted
             .iter()
-            .filter_map(|w| {
-                let leg = w.legs.first()?;
-                Some((w, self.stops.held.get(&(region, leg.market.clone())).cloned().unwrap_or_default()))
+            .flat_map(|w| w.legs.iter().map(move |leg| (w, leg)))
+            .map(|(w, leg)| {
+                let held = self.stops.held.get(&(region, leg.market.clone())).cloned().unwrap_or_default();
+                (w, &leg.market, held)
             })
             .collect();
         if self.twins_until_ms.is_some() {
@@ -421,8 +422,8 @@ impl World {
             None => Ok(()),
         };
         looked.map_err(|detail| Breach::new("suspension_wins", detail))?;
-        for (wager, held) in before {
-            invariants::sold(self, region, wager, &held)?;
+        for (wager, market, held) in before {
+            invariants::sold(self, region, wager, market, &held)?;
         }
         Ok(())
     }
