@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use crate::config::ApiConfigError;
 use crate::problem::Problem;
 use crate::routes::{
-    accounts, admin, deposits, feeds, health, ids, markets, odds, postings, producers, quotes, sessions, wagers,
+    accounts, admin, deposits, feeds, health, ids, markets, odds, postings, producers, quotes, sessions, uof, wagers,
 };
 use crate::state::AppState;
 use crate::token::{self, REPLAYED, STALE, TOKEN, WAIT_MS};
@@ -56,6 +56,7 @@ fn calls() -> OpenApiRouter<AppState> {
         .routes(routes!(markets::result))
         .routes(routes!(odds::write))
         .routes(routes!(feeds::betfair))
+        .routes(routes!(uof::uof))
         .routes(routes!(producers::alive))
         .routes(routes!(producers::list))
         .routes(routes!(admin::regions))

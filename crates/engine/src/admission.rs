@@ -193,6 +193,9 @@ impl Engine {
     pub(crate) fn producer_refusal(&self, now: Now, producer: &ProducerId) -> Option<RejectCode> {
         let register = self.plane.producers().get(producer);
         let word = register.and_then(|r| r.feeds.get(producer));
+        if producer.is_uof() {
+            return self.uof_refusal(now, producer);
+        }
         let desk = producer.desk_region();
         if self.config.replay {
             if desk.is_some() {

@@ -39,7 +39,11 @@ impl Engine {
                 let now_ms = self.time.owner_ms();
                 let source_ms = source_time_ms.unwrap_or(now_ms);
                 self.check_source(source_ms)?;
-                self.heard(tx.now.steady_ms, &producer, source_ms, ProducerState::Up);
+                if producer.is_uof() {
+                    self.uof_alive(tx.now.steady_ms, &producer, source_ms, true);
+                } else {
+                    self.heard(tx.now.steady_ms, &producer, source_ms, ProducerState::Up);
+                }
                 if self.config.replay {
                     self.advance_clock(source_ms);
                 }

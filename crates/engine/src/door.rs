@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use crdt::Site;
 use feeds::betfair::McmMessage;
+use feeds::uof::UofMessage;
 use model::limits::{LOG_KEPT_ENTRIES_DEFAULT, LOG_TAIL_ENTRIES_DEFAULT};
 use model::{Answer, Command, Query, Text, Token};
 
@@ -32,6 +33,17 @@ pub enum Request {
     Query(Query),
     /// Lines of an exchange stream that parsed; the API reports the others itself.
     Feed(Vec<FeedLine>),
+    /// Messages of the Unified Odds Feed that parsed.
+    Uof(Vec<UofLine>),
+}
+
+/// One parsed message of the Unified Odds Feed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UofLine {
+    /// Line of its call that it begins on, from 1.
+    pub line: usize,
+    /// The message.
+    pub message: UofMessage,
 }
 
 /// One parsed line of an exchange stream.

@@ -93,6 +93,11 @@ impl Engine {
                 self.fresh.covered(producer, word.time_ms, word.value);
             }
         }
+        for (producer, register) in self.plane.alive() {
+            if let Some(word) = register.feeds.get(producer).filter(|w| vector.covers_dot(w.dot)) {
+                self.fresh.alive_covered(producer, word.time_ms);
+            }
+        }
     }
 
     /// Whether a site belongs to the topology.
@@ -113,10 +118,13 @@ impl Engine {
         if key.market().is_some_and(|m| self.room_for(m).is_err()) {
             return Err("this region holds no more markets".to_owned());
         }
-        if let RegisterKey::Producer(producer) = &key
-            && !self.fresh.has_room(producer)
+        if let RegisterKey::Producer(producer) | RegisterKey::Alive(producer) = &key
+            && !self.has_room_for_producer(producer)
         {
             return Err("this region holds no more producers".to_owned());
+        }
+        if !self.plane.stops().has_room(&key) {
+            return Err("this region holds no more stops or descriptions".to_owned());
         }
         let forgetful = self.ledger.read_only;
         if value.greatest_of(self.site) > self.plane.vector().get(self.site) && !forgetful {

@@ -62,7 +62,9 @@ impl Engine {
         }
         for (producer, source_ms) in self.fresh.silent(self.site, tx.now.steady_ms, limit_ms) {
             let word = self.plane.producers().get(&producer).and_then(|r| r.feeds.get(&producer));
-            if word.is_none_or(|w| w.value == ProducerState::Down) {
+            let known_down = word.map(|w| w.value == ProducerState::Down);
+            // A producer of the Unified Odds Feed is up by its signs of life, before there is any word on its state.
+            if known_down.unwrap_or(!producer.is_uof()) {
                 continue;
             }
             let time_ms = source_ms + limit_ms;
@@ -72,7 +74,8 @@ impl Engine {
     }
 
     pub(crate) fn silence_due_ms(&self) -> Option<u64> {
-        let watched = !self.config.replay && !self.plane.producers().is_empty();
+        let nobody = self.plane.producers().is_empty() && self.plane.alive().is_empty();
+        let watched = !self.config.replay && !nobody;
         watched.then_some(self.silence_ms + SILENCE_EVERY_MS)
     }
 }

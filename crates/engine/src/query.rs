@@ -93,6 +93,7 @@ impl Engine {
         };
         let mut all: std::collections::BTreeSet<&ProducerId> = self.plane.producers().keys().collect();
         all.extend(self.fresh.producers());
+        all.extend(self.plane.alive().keys());
         all.into_iter().map(view).collect()
     }
 

@@ -75,13 +75,18 @@ impl Engine {
                 let answer = self.query(tx, query);
                 return tx.reply(id, answer);
             }
-            Request::Feed(_) | Request::Command(_) if self.not_ready().is_some() => {
+            Request::Feed(_) | Request::Uof(_) | Request::Command(_) if self.not_ready().is_some() => {
                 let refusal = self.not_ready().expect("just seen");
                 return tx.refuse(id, refusal);
             }
             Request::Feed(lines) => {
                 tx.by = Cause::Feed;
                 let report = self.feed(tx, lines);
+                return tx.reply(id, Answer::Feed(report));
+            }
+            Request::Uof(messages) => {
+                tx.by = Cause::Feed;
+                let report = self.uof(tx, messages);
                 return tx.reply(id, Answer::Feed(report));
             }
             Request::Command(command) => command,

@@ -6,10 +6,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crdt::{Dot, FeedSlot, Hlc, Register, Row, Site, Vector};
+use crdt::{Dot, FeedSlot, Hlc, Register, Restrict, Row, Site, Vector};
 use engine::ledger::Exposure;
 use engine::log::{Cause, Entry, Event, Grant, SessionEnded, Settled};
-use engine::odds::{RegisterKey, RegisterValue};
+use engine::odds::{ClockTime, RegisterKey, RegisterValue, ResultTwin};
 use engine::port::{AccountHead, Handed};
 use engine::snapshot::{Record, check_of, sum_of};
 use engine::wire::{
@@ -18,9 +18,10 @@ use engine::wire::{
 };
 use minicbor::bytes::ByteVec;
 use model::{
-    AccountId, Amount, Currency, Hash16, MarketKey, MintedId, Odds, OutcomeKey, Posting, PostingAct, Price, ProducerId,
-    Received, Reference, ReferenceDecision, ReferenceOutcome, ReferenceRefusal, ResultRegister, ResultScope,
-    SentAmount, Session, Text, WagerState, Withdrawal, WithdrawalState,
+    AccountId, Amount, CancelWindow, Currency, EventKey, GroupKey, Groups, Hash16, MarketKey, MarketStatus, MintedId,
+    Odds, OutcomeKey, OutcomeResult, Posting, PostingAct, Price, ProducerId, Received, Reference, ReferenceDecision,
+    ReferenceOutcome, ReferenceRefusal, ResultRegister, ResultScope, SentAmount, Session, Text, WagerState, Withdrawal,
+    WithdrawalState,
 };
 
 const HERE: Site = Site::new(1, 1);
@@ -114,6 +115,34 @@ fn bytes_of(entry: &Entry) -> ByteVec {
     ByteVec::from(entry.encode().to_vec())
 }
 
+fn register<V: Clone + Eq + Restrict>(value: V) -> Register<ProducerId, V> {
+    let mut register = Register::default();
+    let word = FeedSlot { time_ms: 1_795_000_000_000, seq: 0, value, dot: Dot { site: HERE, n: 13 }, at: Hlc(99) };
+    register.offer(&ProducerId::new("uof:1").unwrap(), word);
+    register
+}
+
+/// Registers that the Unified Odds Feed brought.
+fn uof_values() -> Vec<ByteVec> {
+    let group = GroupKey::new("all").unwrap();
+    let window = ResultScope::Window(CancelWindow { start_ms: None, end_ms: Some(1_795_000_000_000) });
+    let market = MarketKey::new("uof:sr:match:1;18;total=2.5").unwrap();
+    let twin = ResultTwin { results: register(OutcomeResult::Void), carried: [(HERE, 13)].into_iter().collect() };
+    let values = [
+        (
+            RegisterKey::Stop(EventKey::new("sr:match:1").unwrap(), group.clone()),
+            RegisterValue::Stop(register(MarketStatus::Suspended)),
+        ),
+        (
+            RegisterKey::Alive(ProducerId::new("uof:1").unwrap()),
+            RegisterValue::Alive(register(ClockTime(1_795_000_000_000))),
+        ),
+        (RegisterKey::Described(18), RegisterValue::Described(register(Groups(vec![group])))),
+        (RegisterKey::Resulted(market, window), RegisterValue::Resulted(twin)),
+    ];
+    values.into_iter().map(|pair| ByteVec::from(minicbor::to_vec(pair).unwrap())).collect()
+}
+
 fn frames() -> Vec<(&'static str, PeerMessage)> {
     let vector: Vector = [(HERE, 7), (THERE, 3)].into_iter().collect();
     let hello = Hello {
@@ -164,6 +193,7 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         ("acquire", PeerMessage::Acquire(Acquire { n: 9, account: account(), need: 500, want: 2_000, purpose: None })),
         ("acquired", PeerMessage::Acquired(Acquired { n: 9, account: account(), granted: 700, seq: 7, debt: None })),
         ("odds", PeerMessage::Odds(odds)),
+        ("odds_uof", PeerMessage::Odds(OddsFrame { session: 5, number: 7, values: uof_values(), upto: None })),
         ("odds_from", PeerMessage::OddsFrom { vector }),
         ("relayed", PeerMessage::Relayed(Relayed { from: HERE, to: 3, frame: relayed_frame() })),
         ("twins", PeerMessage::Twins { site: THERE }),

@@ -148,6 +148,10 @@ key!(
     EventKey, |_| Ok(())
 );
 key!(
+    /// A group of markets that stops name: `all`, `regular_play`.
+    GroupKey, |_| Ok(())
+);
+key!(
     /// Who states odds and results: `betfair`, `uof:1`, `desk:eu-west`.
     ProducerId, |_| Ok(())
 );
@@ -175,6 +179,13 @@ impl ProducerId {
     /// [`KeyError`] when the region's name does not fit into a key.
     pub fn desk(region: &str) -> Result<Self, KeyError> {
         Self::new(&format!("desk:{region}"))
+    }
+
+    /// Whether it is a producer of the Unified Odds Feed (`uof:1`): only its `alive` is a sign of life, and a down is
+    /// lifted by nothing but the end of a recovery.
+    #[must_use]
+    pub fn is_uof(&self) -> bool {
+        self.as_str().starts_with("uof:")
     }
 
     /// The region's name, if this is a desk.

@@ -3,6 +3,7 @@
 //!
 //! This crate decides nothing: no state, no IO, no clock, no randomness. JSON lives in `api`, bytes on disk in `store`.
 
+mod cancel;
 mod command;
 mod escrow;
 mod grade;
@@ -22,6 +23,7 @@ mod share;
 mod token;
 mod wager;
 
+pub use cancel::CancelWindow;
 pub use command::{
     AccountQuery, Command, MarketDraft, OddsChange, OddsWrite, Query, QuoteRequest, ResultWrite, StatusAct,
     WagerRequest,
@@ -29,8 +31,8 @@ pub use command::{
 pub use escrow::{EscrowView, InFlight, SpendView};
 pub use grade::{Deduction, DeductionFrom, Deductions, Grade, Verdict, VerdictError};
 pub use ids::{IdError, MintedId};
-pub use keys::{AccountId, EventKey, KeyError, MarketKey, OutcomeKey, ProducerId, Text};
-pub use market::{Definition, EachWayTerms, MarketStatus, MarketTerms, OutcomeDef, Price, ProducerState};
+pub use keys::{AccountId, EventKey, GroupKey, KeyError, MarketKey, OutcomeKey, ProducerId, Text};
+pub use market::{Definition, EachWayTerms, Groups, MarketStatus, MarketTerms, OutcomeDef, Price, ProducerState};
 pub use money::{Amount, Currency, MoneyError};
 pub use odds::{Odds, OddsDisplay, OddsError};
 pub use outcome::{

@@ -55,6 +55,14 @@ pub const ENTRY_LEGS_MAX: usize = 512;
 pub const DEFINITION_BYTES_MAX: usize = 128 * 1024;
 /// Producers with a slot in one price register.
 pub const PRODUCERS_PER_PRICE_MAX: usize = 32;
+/// Cancel windows of one market.
+pub const CANCEL_WINDOWS_MAX: usize = 64;
+/// Stops in the plane, each of one group of one event.
+pub const STOPS_MAX: usize = 1_000_000;
+/// Groups that are stopped by name in one event; a stop of one more counts as a stop of all.
+pub const STOPS_PER_EVENT_MAX: usize = 64;
+/// Kinds of markets with a description.
+pub const DESCRIPTIONS_MAX: usize = 10_000;
 /// Producers in the plane.
 pub const PRODUCERS_MAX: usize = 1_000;
 /// Latest time that is believed anywhere, Unix ms (the year 6429): leaves room for adding horizons.

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use crdt::Restrict;
 use minicbor::{Decode, Encode};
 
-use crate::{EventKey, Odds, OutcomeKey, Share, Text};
+use crate::{EventKey, GroupKey, Odds, OutcomeKey, Share, Text};
 
 /// Status of a market, from the least to the most restrictive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
@@ -120,6 +120,18 @@ pub struct EachWayTerms {
 
 impl Restrict for Definition {
     /// No definition is safer than another: the smaller one wins a tie, so that regions agree.
+    fn restrict_cmp(&self, other: &Self) -> Ordering {
+        other.cmp(self)
+    }
+}
+
+/// The groups that a kind of markets belongs to, by the vendor's description of it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Groups(#[n(0)] pub Vec<GroupKey>);
+
+impl Restrict for Groups {
+    /// No description is safer than another: the smaller one wins a tie, so that regions agree.
     fn restrict_cmp(&self, other: &Self) -> Ordering {
         other.cmp(self)
     }

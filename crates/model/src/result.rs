@@ -10,7 +10,7 @@ use minicbor::encode::{Encoder, Write};
 use minicbor::{Decode, Encode};
 
 use crate::grade::{Canonical, Grade, Verdict, VerdictError};
-use crate::{OutcomeKey, ProducerId};
+use crate::{CancelWindow, OutcomeKey, ProducerId};
 
 /// What one source says of one outcome. On disk and on the wire a plain result is its number, a graded one the pair
 /// of its number and the grade; numbers are never reused.
@@ -140,6 +140,10 @@ pub enum ResultScope {
     /// One.
     #[n(1)]
     Outcome(#[n(0)] OutcomeKey),
+    /// All wagers of the market that were placed in a span of time: void while a source says so, whatever else the
+    /// market's results are.
+    #[n(2)]
+    Window(#[n(0)] CancelWindow),
 }
 
 /// A result register. In the log its dots are (site, log index); its twin in the odds plane has the plane's dots.
@@ -157,6 +161,25 @@ pub enum SettlementCall {
 }
 
 impl SettlementCall {
+    /// What a market's registers come to for a leg on one of its outcomes, taken at a time, Unix ms. A cancel window in
+    /// force that covers it comes first.
+    #[must_use]
+    pub fn of_leg(registers: &[(ResultScope, ResultRegister)], outcome: &OutcomeKey, placed_ms: u64) -> Self {
+        let (mut own, mut market) = (None, None);
+        for (scope, register) in registers {
+            match scope {
+                ResultScope::Market => market = Some(register),
+                ResultScope::Outcome(of) if of == outcome => own = Some(register),
+                ResultScope::Window(window) if window.covers(placed_ms) => match Self::resolve(Some(register), None) {
+                    Self::Open => {}
+                    in_force => return in_force,
+                },
+                ResultScope::Outcome(_) | ResultScope::Window(_) => {}
+            }
+        }
+        Self::resolve(own, market)
+    }
+
     /// Resolves an outcome's own register and the market's `*` register (DESIGN.md section 3, "Results").
     #[must_use]
     pub fn resolve(own: Option<&ResultRegister>, market: Option<&ResultRegister>) -> Self {
@@ -257,6 +280,24 @@ mod tests {
         assert_eq!(SettlementCall::resolve(Some(&own), None), SettlementCall::Result(OutcomeResult::Void));
         own.operator.write(Dot { n: 2, ..dot }, Hlc(2), Some(OutcomeResult::Open));
         assert_eq!(SettlementCall::resolve(Some(&own), None), SettlementCall::Open);
+    }
+
+    #[test]
+    fn a_cancel_window_in_force_comes_before_every_result_of_the_legs_that_it_covers() {
+        let outcome = OutcomeKey::new("7").unwrap();
+        let window = |start_ms, end_ms| ResultScope::Window(CancelWindow { start_ms, end_ms });
+        let won = (ResultScope::Outcome(outcome.clone()), feeds(&[("a", 5, OutcomeResult::Won)]));
+        let void = |scope, time_ms| (scope, feeds(&[("a", time_ms, OutcomeResult::Void)]));
+        let call = |scope, placed_ms| SettlementCall::of_leg(&[void(scope, 9), won.clone()], &outcome, placed_ms);
+        let (cancelled, paid) =
+            (SettlementCall::Result(OutcomeResult::Void), SettlementCall::Result(OutcomeResult::Won));
+        assert_eq!([9, 10, 19, 20].map(|t| call(window(Some(10), Some(20)), t)), [paid, cancelled, cancelled, paid]);
+        assert_eq!([9, 10].map(|t| call(window(Some(10), None), t)), [paid, cancelled]);
+        assert_eq!([9, 10].map(|t| call(window(None, Some(10)), t)), [cancelled, paid]);
+        assert_eq!(call(window(None, None), 0), cancelled);
+        let mut taken_back = void(window(None, None), 9);
+        taken_back.1.offer(&ProducerId::new("a").unwrap(), word(10, OutcomeResult::None));
+        assert_eq!(SettlementCall::of_leg(&[taken_back, won], &outcome, 0), paid);
     }
 
     #[test]

@@ -131,6 +131,7 @@ fn weight(arrival: &Arrival) -> usize {
             Request::Command(Command::Place(wagers)) => wagers.len(),
             Request::Command(Command::WriteOdds(odds)) => odds.len(),
             Request::Feed(lines) => lines.len(),
+            Request::Uof(messages) => messages.len(),
             Request::Command(_) | Request::Query(_) => 1,
         },
         Arrival::Net(Event::Frame { bytes, .. }) => 1 + bytes.len() / FRAME_ITEM_BYTES,

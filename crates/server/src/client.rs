@@ -199,6 +199,9 @@ impl Client {
 /// Headers of a body with one JSON text a line.
 pub(crate) const NDJSON: [(&str, &str); 1] = [("content-type", "application/x-ndjson")];
 
+/// Headers of a body of raw XML.
+pub(crate) const XML: [(&str, &str); 1] = [("content-type", "application/xml")];
+
 /// A text at `path` (keys and list indexes joined by `/`) of a JSON value; empty when there is none.
 pub(crate) fn text<'a>(value: &'a Value, path: &str) -> &'a str {
     value.pointer(path).and_then(Value::as_str).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! `stakehold feed`: streams a recorded exchange stream into a region, at its own pace or faster.
+//! `stakehold feed`: streams a recorded feed into a region, at its own pace or faster.
 //!
 //! Owns the command line, the summary and the exit code. It must not know how lines are paced or sent.
 
@@ -6,6 +6,7 @@ pub(crate) mod lines;
 pub(crate) mod pace;
 pub(crate) mod post;
 pub(crate) mod times;
+pub(crate) mod uof;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -28,6 +29,10 @@ pub(crate) enum FeedCommand {
     ///
     /// Exits 0 when every line was taken, 1 when a line was refused or the region could not be reached.
     Betfair(BetfairArgs),
+    /// Streams a folder of recorded messages of the Unified Odds Feed (one or many a file, `*.xml`, in order of names).
+    ///
+    /// Exits 0 when every message was taken, 1 when one was refused or the region could not be reached.
+    Uof(uof::UofArgs),
 }
 
 /// Where from, where to, how fast.
@@ -54,7 +59,10 @@ pub(crate) struct BetfairArgs {
 /// # Errors
 /// When the file or the URL cannot be used; nothing was sent then.
 pub(crate) async fn run(command: FeedCommand) -> anyhow::Result<ExitCode> {
-    let FeedCommand::Betfair(args) = command;
+    let args = match command {
+        FeedCommand::Betfair(args) => args,
+        FeedCommand::Uof(args) => return uof::run(args).await,
+    };
     let client = Client::new(&args.to)?.with_timeout(Duration::from_secs(30));
     let mut lines = lines::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let mut poster = Poster::new(client, Duration::from_secs(args.patience_s));

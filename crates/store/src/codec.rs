@@ -158,9 +158,9 @@ mod tests {
     use engine::port::{LogHead, Meta};
     use model::settlement::{Rounding, System};
     use model::{
-        AccountId, Amount, Decision, Deduction, DeductionFrom, Deductions, Definition, EventKey, Hash16, MarketKey,
-        MintedId, Odds, OutcomeDef, OutcomeKey, OutcomeResult, Price, Problem, ProducerId, ProducerState, RejectCode,
-        ResultRegister, ResultScope, Share, Text, Verdict,
+        AccountId, Amount, CancelWindow, Decision, Deduction, DeductionFrom, Deductions, Definition, EventKey,
+        GroupKey, Groups, Hash16, MarketKey, MarketStatus, MintedId, Odds, OutcomeDef, OutcomeKey, OutcomeResult,
+        Price, Problem, ProducerId, ProducerState, RejectCode, ResultRegister, ResultScope, Share, Text, Verdict,
     };
     use proptest::prelude::*;
 
@@ -221,6 +221,8 @@ mod tests {
         let deductions = Deductions::new(vec![deduction], Some(Share::new(3, 4).unwrap())).unwrap();
         let verdict = Verdict { void_factor: Share::HALF, deductions, ..Verdict::plain(true) };
         let graded = register(OutcomeResult::of(verdict).unwrap());
+        let window = CancelWindow { start_ms: Some(3), end_ms: None };
+        let group = GroupKey::new("all").unwrap();
         let odds = |key, value| Write::Odds(key, value);
         vec![
             ("wager_rejected", Write::Wager(Arc::new(rejected))),
@@ -245,6 +247,22 @@ mod tests {
             (
                 "odds_definition",
                 odds(RegisterKey::Definition(market.clone()), RegisterValue::Definition(register(definition))),
+            ),
+            (
+                "result_window",
+                Write::Result(market.clone(), ResultScope::Window(window), register(OutcomeResult::Void)),
+            ),
+            (
+                "odds_stop",
+                odds(
+                    RegisterKey::Stop(EventKey::new("e:1").unwrap(), group.clone()),
+                    RegisterValue::Stop(register(MarketStatus::Suspended)),
+                ),
+            ),
+            ("odds_alive", odds(RegisterKey::Alive(producer()), RegisterValue::Alive(register(ClockTime(8))))),
+            (
+                "odds_described",
+                odds(RegisterKey::Described(18), RegisterValue::Described(register(Groups(vec![group])))),
             ),
             ("odds_price", odds(RegisterKey::Price(market, outcome), RegisterValue::Price(register(price)))),
         ]
@@ -304,7 +322,7 @@ mod tests {
     fn the_bytes_of_every_kind_are_those_checked_in() {
         let all: Vec<_> = one_of_each().into_iter().map(named).chain(more()).collect();
         let names: std::collections::BTreeSet<_> = all.iter().map(|(n, _)| *n).collect();
-        assert_eq!(names.len(), 29, "one of each kind, each once");
+        assert_eq!(names.len(), 33, "one of each kind, each once");
         for (name, write) in all {
             let (family, act, now) = sealed(&write);
             assert_eq!(act, Act::Put);

@@ -19,6 +19,9 @@
 //! | `odds` | 03 · market · 00 · scope | results in the odds plane |
 //! | `odds` | 04 · market | definition |
 //! | `odds` | 05 · market · 00 · outcome | price |
+//! | `odds` | 06 · event · 00 · group | stops of a group of markets |
+//! | `odds` | 07 · producer | newest `alive` of a producer |
+//! | `odds` | 08 · number | groups of a kind of markets |
 //! | `books` | market | an exchange ladder |
 //! | `meta` | 00 | whose directory this is, and its format |
 //! | `meta` | 01 | the engine's own numbers |
@@ -31,13 +34,16 @@
 //! | `meta` | 0a · number | a page of a snapshot that is coming in, as received; never loaded at start |
 //!
 //! site = region (2 bytes) · incarnation (4) · shard (2); index and numbers 8 bytes; all big-endian, so that byte
-//! order is number order. id = its 16 bytes, which begin with `place_by`. scope = 00 for the market, 01 · outcome.
+//! order is number order. id = its 16 bytes, which begin with `place_by`. scope = 00 for the market, 01 · outcome,
+//! 02 · start · end for a cancel window, each 00 or 01 · ms; a kind's number 4 bytes.
 //! Names are their own bytes. They never hold a zero byte, so the 00 after one keeps a name's records together and
 //! apart from those of every longer name. Inside a family the byte order of keys is the order of [`Key`].
 
 use crdt::Site;
 use engine::odds::RegisterKey;
-use model::{AccountId, MarketKey, MintedId, OutcomeKey, ProducerId, Reference, ResultScope};
+use model::{
+    AccountId, CancelWindow, EventKey, GroupKey, MarketKey, MintedId, OutcomeKey, ProducerId, Reference, ResultScope,
+};
 
 /// A column family.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -333,7 +339,17 @@ fn put_scope(out: &mut Vec<u8>, scope: &ResultScope) {
     match scope {
         ResultScope::Market => out.push(0),
         ResultScope::Outcome(outcome) => put_tagged(out, 1, outcome.as_str()),
+        ResultScope::Window(window) => {
+            out.push(2);
+            put_time(out, window.start_ms);
+            put_time(out, window.end_ms);
+        }
     }
+}
+
+fn put_time(out: &mut Vec<u8>, ms: Option<u64>) {
+    out.push(u8::from(ms.is_some()));
+    out.extend(ms.into_iter().flat_map(u64::to_be_bytes));
 }
 
 fn put_register(out: &mut Vec<u8>, key: &RegisterKey) {
@@ -351,6 +367,16 @@ fn put_register(out: &mut Vec<u8>, key: &RegisterKey) {
             out.push(5);
             put_name(out, market.as_str());
             out.extend(outcome.as_str().as_bytes());
+        }
+        RegisterKey::Stop(event, group) => {
+            out.push(6);
+            put_name(out, event.as_str());
+            out.extend(group.as_str().as_bytes());
+        }
+        RegisterKey::Alive(producer) => put_tagged(out, 7, producer.as_str()),
+        RegisterKey::Described(kind) => {
+            out.push(8);
+            out.extend(kind.to_be_bytes());
         }
     }
 }
@@ -423,6 +449,15 @@ impl Reader<'_> {
         match self.byte()? {
             0 => Ok(ResultScope::Market),
             1 => Ok(ResultScope::Outcome(self.last_outcome()?)),
+            2 => Ok(ResultScope::Window(CancelWindow { start_ms: self.time()?, end_ms: self.time()? })),
+            _ => Err(BadKey),
+        }
+    }
+
+    fn time(&mut self) -> Result<Option<u64>, BadKey> {
+        match self.byte()? {
+            0 => Ok(None),
+            1 => Ok(Some(u64::from_be_bytes(self.take()?))),
             _ => Err(BadKey),
         }
     }
@@ -435,6 +470,12 @@ impl Reader<'_> {
             3 => RegisterKey::Resulted(self.market()?, self.scope()?),
             4 => RegisterKey::Definition(self.last_market()?),
             5 => RegisterKey::Price(self.market()?, self.last_outcome()?),
+            6 => {
+                let event = EventKey::new(self.name()?).map_err(|_| BadKey)?;
+                RegisterKey::Stop(event, GroupKey::new(self.last_name()?).map_err(|_| BadKey)?)
+            }
+            7 => RegisterKey::Alive(ProducerId::new(self.last_name()?).map_err(|_| BadKey)?),
+            8 => RegisterKey::Described(u32::from_be_bytes(self.take()?)),
             _ => return Err(BadKey),
         })
     }
@@ -475,7 +516,12 @@ mod tests {
     }
 
     fn scope() -> impl Strategy<Value = ResultScope> {
-        prop_oneof![Just(ResultScope::Market), outcome().prop_map(ResultScope::Outcome)]
+        let time = || proptest::option::of(prop_oneof![0u64..3, 250u64..260]);
+        prop_oneof![
+            Just(ResultScope::Market),
+            outcome().prop_map(ResultScope::Outcome),
+            (time(), time()).prop_map(|(start_ms, end_ms)| ResultScope::Window(CancelWindow { start_ms, end_ms })),
+        ]
     }
 
     fn register() -> impl Strategy<Value = RegisterKey> {
@@ -486,6 +532,10 @@ mod tests {
             (market(), scope()).prop_map(|(m, s)| RegisterKey::Resulted(m, s)),
             market().prop_map(RegisterKey::Definition),
             (market(), outcome()).prop_map(|(m, o)| RegisterKey::Price(m, o)),
+            (name(), name())
+                .prop_map(|(e, g)| { RegisterKey::Stop(EventKey::new(&e).unwrap(), GroupKey::new(&g).unwrap()) }),
+            name().prop_map(|n| RegisterKey::Alive(ProducerId::new(&n).unwrap())),
+            prop_oneof![0u32..3, 250u32..260].prop_map(RegisterKey::Described),
         ]
     }
 

@@ -12,4 +12,5 @@ pub(crate) mod postings;
 pub(crate) mod producers;
 pub(crate) mod quotes;
 pub(crate) mod sessions;
+pub(crate) mod uof;
 pub(crate) mod wagers;

@@ -16,4 +16,5 @@ mod serving;
 mod sessions;
 mod support;
 mod tokens;
+mod uof;
 mod wagers;

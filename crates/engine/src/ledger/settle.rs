@@ -60,7 +60,8 @@ impl Ledger {
         let record = tx.wager(id).expect("the market index names wagers that exist");
         assert!(record.is_accepted() && record.owner == self.site, "only own accepted wagers are indexed");
         assert!(record.legs.iter().any(|leg| &leg.market == market), "the index leads to wagers of its market");
-        let legs: Vec<LegVerdict> = record.legs.iter().map(|leg| verdict(tx, leg, results)).collect();
+        let legs: Vec<LegVerdict> =
+            record.legs.iter().map(|leg| verdict(tx, leg, record.placed_at.ms(), results)).collect();
         let Standing::At(state, paid) = standing(&record, &legs) else { return false };
         if (state, paid) == (record.state, record.paid.minor()) {
             return false;
@@ -117,10 +118,8 @@ impl Ledger {
     }
 }
 
-/// How a leg stands by the current registers of its market.
-fn verdict<V: View>(tx: &Tx<'_, V>, leg: &LegTaken, results: &mut Results) -> LegVerdict {
+/// How a leg stands by the current registers of its market, for a wager placed at that time, Unix ms.
+fn verdict<V: View>(tx: &Tx<'_, V>, leg: &LegTaken, placed_ms: u64, results: &mut Results) -> LegVerdict {
     let known = results.entry(leg.market.clone()).or_insert_with(|| tx.results(&leg.market));
-    let register = |scope: &ResultScope| known.iter().find(|(s, _)| s == scope).map(|(_, r)| r);
-    let own = register(&ResultScope::Outcome(leg.outcome.clone()));
-    SettlementCall::resolve(own, register(&ResultScope::Market)).into()
+    SettlementCall::of_leg(known, &leg.outcome, placed_ms).into()
 }

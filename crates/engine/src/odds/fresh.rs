@@ -27,6 +27,8 @@ pub(crate) struct Freshness {
     sources: BTreeMap<ProducerId, u64>,
     /// Newest word of each producer that the vector covers: source time, Unix ms, and state. For the replay clock.
     covered: BTreeMap<ProducerId, (u64, ProducerState)>,
+    /// Newest `alive` that the vector covers, source time, Unix ms, of producers whose state is told apart from it.
+    alive: BTreeMap<ProducerId, u64>,
 }
 
 impl Freshness {
@@ -56,6 +58,17 @@ impl Freshness {
     pub(crate) fn covered(&mut self, producer: &ProducerId, time_ms: u64, state: ProducerState) {
         let slot = self.covered.entry(producer.clone()).or_insert((time_ms, state));
         *slot = (*slot).max((time_ms, state));
+    }
+
+    /// Notes a covered `alive`.
+    pub(crate) fn alive_covered(&mut self, producer: &ProducerId, time_ms: u64) {
+        let newest = self.alive.entry(producer.clone()).or_default();
+        *newest = (*newest).max(time_ms);
+    }
+
+    /// The newest covered `alive`.
+    pub(crate) fn covered_alive(&self, producer: &ProducerId) -> Option<u64> {
+        self.alive.get(producer).copied()
     }
 
     /// The newest covered word.

@@ -6,6 +6,7 @@ mod link;
 mod plane;
 mod register;
 mod sale;
+mod stops;
 
 pub(crate) use fresh::Freshness;
 pub(crate) use link::{Follows, OddsLink};

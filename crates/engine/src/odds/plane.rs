@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crdt::{Dot, FeedSlot, Hlc, Joined, OperatorSlot, Register, Site, Vector};
 use feeds::betfair::{Book, registers::Summary};
 use model::{
-    Definition, MarketKey, MarketStatus, OutcomeKey, Price, ProducerId, ProducerState, ResultRegister, ResultScope,
+    Definition, Groups, MarketKey, MarketStatus, OutcomeKey, Price, ProducerId, ProducerState, ResultRegister,
+    ResultScope,
 };
 
 use super::register::{ClockTime, RegisterKey, RegisterValue, ResultTwin};
+use super::stops::{Stopped, Stops};
 
 /// One market's registers, together, so that admission looks a market up once.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -24,6 +26,8 @@ pub struct Market {
     pub resulted: BTreeMap<ResultScope, ResultTwin>,
     /// Newest hybrid time of any write that ever changed it here: the version that a wager records.
     pub(crate) version: Hlc,
+    /// What the registers of stops come to for it; worked out from them, never stored or sent.
+    pub(crate) stopped: Stopped,
     /// The exchange ladder, in the region where its stream enters.
     pub(crate) exchange: Option<Exchange>,
 }
@@ -43,6 +47,9 @@ pub struct Plane {
     markets: BTreeMap<MarketKey, Market>,
     producers: BTreeMap<ProducerId, Register<ProducerId, ProducerState>>,
     clock: Register<ProducerId, ClockTime>,
+    /// Newest `alive` of producers whose state is told apart from it.
+    alive: BTreeMap<ProducerId, Register<ProducerId, ClockTime>>,
+    stops: Stops,
     /// Which register holds a dot; what a peer lacks is a range of it.
     by_dot: BTreeMap<Dot, RegisterKey>,
     /// Sites that hold a dot of the index; only grows, and is bounded by the topology.
@@ -67,6 +74,8 @@ impl Plane {
             markets: BTreeMap::new(),
             producers: BTreeMap::new(),
             clock: Register::default(),
+            alive: BTreeMap::new(),
+            stops: Stops::default(),
             by_dot: BTreeMap::new(),
             writers: BTreeSet::new(),
             vector: Vector::default(),
@@ -91,7 +100,8 @@ impl Plane {
 
     pub(crate) fn market_mut(&mut self, market: &MarketKey) -> &mut Market {
         if !self.markets.contains_key(market) {
-            self.markets.insert(market.clone(), Market::default());
+            let stopped = self.stops.of(market);
+            self.markets.insert(market.clone(), Market { stopped, ..Market::default() });
         }
         self.markets.get_mut(market).expect("just made sure")
     }
@@ -100,6 +110,16 @@ impl Plane {
     #[must_use]
     pub const fn producers(&self) -> &BTreeMap<ProducerId, Register<ProducerId, ProducerState>> {
         &self.producers
+    }
+
+    /// Newest signs of life of producers whose state is told apart from them.
+    #[must_use]
+    pub const fn alive(&self) -> &BTreeMap<ProducerId, Register<ProducerId, ClockTime>> {
+        &self.alive
+    }
+
+    pub(crate) const fn stops(&self) -> &Stops {
+        &self.stops
     }
 
     /// The replay clock, Unix ms; 0 before the first message.
@@ -119,6 +139,9 @@ impl Plane {
             RegisterKey::Definition(_) => market.map(|m| RegisterValue::Definition(m.definition.clone())),
             RegisterKey::Resulted(_, s) => market?.resulted.get(s).cloned().map(RegisterValue::Resulted),
             RegisterKey::Price(_, o) => market?.prices.get(o).cloned().map(RegisterValue::Price),
+            RegisterKey::Stop(e, g) => self.stops.stop(e, g).cloned().map(RegisterValue::Stop),
+            RegisterKey::Alive(p) => self.alive.get(p).cloned().map(RegisterValue::Alive),
+            RegisterKey::Described(k) => self.stops.described(*k).cloned().map(RegisterValue::Described),
         }
     }
 
@@ -139,6 +162,9 @@ impl Plane {
             (RegisterKey::Price(m, o), RegisterValue::Price(v)) => {
                 join_in(self.market_mut(m).prices.entry(o.clone()).or_default(), v)
             }
+            (RegisterKey::Stop(e, g), RegisterValue::Stop(v)) => join_in(self.stops.stop_mut(e, g), v),
+            (RegisterKey::Alive(p), RegisterValue::Alive(v)) => join_in(self.alive.entry(p.clone()).or_default(), v),
+            (RegisterKey::Described(k), RegisterValue::Described(v)) => self.stops.join_described(*k, v),
             _ => return None,
         };
         if joined == Joined::Changed {
@@ -146,6 +172,7 @@ impl Plane {
                 market.version = market.version.max(value.newest());
             }
             self.reindex(key, &before, &after);
+            self.stops.work_out(key, &mut self.markets);
         }
         Some(joined)
     }
@@ -192,6 +219,13 @@ impl Plane {
                 RegisterValue::Producer(w.delta(self.producers.get(p), dot, at))
             }
             (RegisterKey::Clock, AnyWrite::Clock(w)) => RegisterValue::Clock(w.delta(Some(&self.clock), dot, at)),
+            (RegisterKey::Stop(e, g), AnyWrite::Status(w)) => {
+                RegisterValue::Stop(w.delta(self.stops.stop(e, g), dot, at))
+            }
+            (RegisterKey::Alive(p), AnyWrite::Clock(w)) => RegisterValue::Alive(w.delta(self.alive.get(p), dot, at)),
+            (RegisterKey::Described(k), AnyWrite::Groups(w)) => {
+                RegisterValue::Described(w.delta(self.stops.described(*k), dot, at))
+            }
             _ => unreachable!("every write names the key of its own kind"),
         }
     }
@@ -238,6 +272,7 @@ pub(crate) enum AnyWrite {
     Resulted(ResultRegister),
     Producer(SlotWrite<ProducerState>),
     Clock(SlotWrite<ClockTime>),
+    Groups(SlotWrite<Groups>),
 }
 
 impl<V: Clone> SlotWrite<V> {
@@ -266,7 +301,7 @@ fn join_twin(twin: &mut ResultTwin, other: &ResultTwin) -> (Joined, Vec<Dot>, Ve
     (joined, before, twin.dots().collect())
 }
 
-fn join_in<V: Clone + Eq + crdt::Restrict>(
+pub(super) fn join_in<V: Clone + Eq + crdt::Restrict>(
     register: &mut Register<ProducerId, V>,
     other: &Register<ProducerId, V>,
 ) -> (Joined, Vec<Dot>, Vec<Dot>) {

@@ -6,7 +6,8 @@ use std::cmp::Ordering;
 use crdt::{Dot, Hlc, Joined, Register, Restrict, Site, Vector};
 use minicbor::{Decode, Encode};
 use model::{
-    Definition, MarketKey, MarketStatus, OutcomeKey, Price, ProducerId, ProducerState, ResultRegister, ResultScope,
+    Definition, EventKey, GroupKey, Groups, MarketKey, MarketStatus, OutcomeKey, Price, ProducerId, ProducerState,
+    ResultRegister, ResultScope,
 };
 
 /// Names a register.
@@ -30,13 +31,23 @@ pub enum RegisterKey {
     /// Price of an outcome.
     #[n(5)]
     Price(#[n(0)] MarketKey, #[n(1)] OutcomeKey),
+    /// Stops of a group of an event's markets, a slot per producer. Never spread over markets: another region may know
+    /// markets that the one where the stop enters does not.
+    #[n(6)]
+    Stop(#[n(0)] EventKey, #[n(1)] GroupKey),
+    /// Source time of a producer's newest `alive`, where that is told apart from its state.
+    #[n(7)]
+    Alive(#[n(0)] ProducerId),
+    /// Groups of a kind of markets, by the vendor's number of it.
+    #[n(8)]
+    Described(#[n(0)] u32),
 }
 
 impl RegisterKey {
     /// Whether it may overtake everything else on the odds lane: what stops a sale goes first.
     #[must_use]
     pub const fn is_urgent(&self) -> bool {
-        matches!(self, Self::Status(_) | Self::Resulted(..) | Self::Producer(_))
+        matches!(self, Self::Status(_) | Self::Stop(..) | Self::Resulted(..) | Self::Producer(_))
     }
 
     /// Its market, if it belongs to one.
@@ -44,7 +55,7 @@ impl RegisterKey {
     pub const fn market(&self) -> Option<&MarketKey> {
         match self {
             Self::Status(m) | Self::Resulted(m, _) | Self::Definition(m) | Self::Price(m, _) => Some(m),
-            Self::Producer(_) | Self::Clock => None,
+            Self::Producer(_) | Self::Clock | Self::Stop(..) | Self::Alive(_) | Self::Described(_) => None,
         }
     }
 }
@@ -107,6 +118,15 @@ pub enum RegisterValue {
     /// Of [`RegisterKey::Price`].
     #[n(5)]
     Price(#[n(0)] Register<ProducerId, Price>),
+    /// Of [`RegisterKey::Stop`].
+    #[n(6)]
+    Stop(#[n(0)] Register<ProducerId, MarketStatus>),
+    /// Of [`RegisterKey::Alive`].
+    #[n(7)]
+    Alive(#[n(0)] Register<ProducerId, ClockTime>),
+    /// Of [`RegisterKey::Described`].
+    #[n(8)]
+    Described(#[n(0)] Register<ProducerId, Groups>),
 }
 
 impl RegisterValue {
@@ -120,6 +140,9 @@ impl RegisterValue {
             RegisterKey::Resulted(..) => Self::Resulted(ResultTwin::default()),
             RegisterKey::Definition(_) => Self::Definition(Register::default()),
             RegisterKey::Price(..) => Self::Price(Register::default()),
+            RegisterKey::Stop(..) => Self::Stop(Register::default()),
+            RegisterKey::Alive(_) => Self::Alive(Register::default()),
+            RegisterKey::Described(_) => Self::Described(Register::default()),
         }
     }
 
@@ -132,6 +155,9 @@ impl RegisterValue {
             (Self::Resulted(a), Self::Resulted(b)) => Some(a.join(b)),
             (Self::Definition(a), Self::Definition(b)) => Some(a.join(b)),
             (Self::Price(a), Self::Price(b)) => Some(a.join(b)),
+            (Self::Stop(a), Self::Stop(b)) => Some(a.join(b)),
+            (Self::Alive(a), Self::Alive(b)) => Some(a.join(b)),
+            (Self::Described(a), Self::Described(b)) => Some(a.join(b)),
             _ => None,
         }
     }
@@ -146,6 +172,9 @@ impl RegisterValue {
             Self::Resulted(r) => r.dots().collect(),
             Self::Definition(r) => r.dots().collect(),
             Self::Price(r) => r.dots().collect(),
+            Self::Stop(r) => r.dots().collect(),
+            Self::Alive(r) => r.dots().collect(),
+            Self::Described(r) => r.dots().collect(),
         }
     }
 
@@ -159,6 +188,9 @@ impl RegisterValue {
             Self::Resulted(r) => r.carried.get(site),
             Self::Definition(r) => r.greatest_of(site),
             Self::Price(r) => r.greatest_of(site),
+            Self::Stop(r) => r.greatest_of(site),
+            Self::Alive(r) => r.greatest_of(site),
+            Self::Described(r) => r.greatest_of(site),
         }
     }
 
@@ -172,6 +204,9 @@ impl RegisterValue {
             Self::Resulted(r) => r.results.newest(),
             Self::Definition(r) => r.newest(),
             Self::Price(r) => r.newest(),
+            Self::Stop(r) => r.newest(),
+            Self::Alive(r) => r.newest(),
+            Self::Described(r) => r.newest(),
         }
     }
 }

@@ -37,9 +37,13 @@ impl Market {
         feed.or_else(desk).map(|(p, _)| p)
     }
 
-    /// The most restrictive of what operators hold and what the current producer says.
+    /// The most restrictive of what operators hold and what the current producer says, its stops included.
     pub(crate) fn effective_status(&self) -> Option<MarketStatus> {
-        let feed = self.current_producer().and_then(|p| self.status.feeds.get(p)).map(|s| s.value);
+        let slot = self.current_producer().and_then(|p| self.status.feeds.get(p).map(|s| (p, s)));
+        let feed = slot.map(|(producer, s)| match s.value {
+            MarketStatus::Active => self.stopped.status(producer, s.time_ms),
+            other => other,
+        });
         let operator = self.status.operator.held().map(|(_, _, s)| *s).max();
         feed.max(operator)
     }
@@ -66,8 +70,29 @@ impl Market {
         }
         let current = self.current_producer().and_then(|p| register.feeds.get(p));
         Some(match current {
-            Some(s) => Offer { active: s.value.active, odds: s.value.odds, dot: Some(s.dot), pinned: false },
+            Some(s) => {
+                let active = s.value.active && !self.has_dropped(outcome, s.time_ms);
+                Offer { active, odds: s.value.odds, dot: Some(s.dot), pinned: false }
+            }
             None => Offer { active: true, odds: None, dot: None, pinned: false },
+        })
+    }
+
+    /// Whether the feed's producer has listed the market's outcomes since a price of that time, without this one: what it
+    /// lists are all its current outcomes.
+    fn has_dropped(&self, outcome: &OutcomeKey, price_ms: u64) -> bool {
+        let listing = self.current_producer().filter(|p| p.is_uof()).and_then(|p| self.definition.feeds.get(p));
+        let newer = listing.filter(|slot| slot.time_ms > price_ms);
+        newer.is_some_and(|slot| !slot.value.outcomes.iter().any(|o| o.key == *outcome))
+    }
+
+    /// Whether a cancel in force reaches into the future: what would be sold now would be void.
+    pub(crate) fn has_open_cancel(&self) -> bool {
+        self.resulted.iter().any(|(scope, twin)| match scope {
+            ResultScope::Window(window) => {
+                window.end_ms.is_none() && SettlementCall::resolve(Some(&twin.results), None) != SettlementCall::Open
+            }
+            ResultScope::Market | ResultScope::Outcome(_) => false,
         })
     }
 
@@ -85,6 +110,7 @@ impl Market {
             let (own, star) = match scope {
                 ResultScope::Market => (None, Some(register)),
                 ResultScope::Outcome(_) => (Some(register), market),
+                ResultScope::Window(_) => return false,
             };
             match SettlementCall::resolve(own, star) {
                 SettlementCall::Open => false,
@@ -102,6 +128,7 @@ impl Market {
             Some(MarketStatus::Settled) => Some(RejectCode::MarketSettled),
             Some(MarketStatus::HandedOver) => Some(RejectCode::MarketHandedOver),
             _ if self.has_result() => Some(RejectCode::MarketSettled),
+            _ if self.has_open_cancel() => Some(RejectCode::MarketCancelled),
             Some(MarketStatus::Suspended) => Some(RejectCode::MarketSuspended),
             Some(MarketStatus::Active) => None,
         }

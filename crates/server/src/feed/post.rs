@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::lines::Line;
-use crate::client::{Client, ClientError, NDJSON, Reply, number, text};
+use crate::client::{Client, ClientError, NDJSON, Reply, XML, number, text};
 
 /// Refused lines that are shown one by one.
 const SHOWN_MAX: usize = 10;
@@ -102,7 +102,7 @@ impl Poster {
     /// # Errors
     /// [`GaveUp`] when it cannot be had in time.
     pub(crate) async fn now_ms(&mut self) -> Result<u64, GaveUp> {
-        let (answer, _) = self.insist(Method::GET, "/admin/v1/clock", &Bytes::new()).await?;
+        let (answer, _) = self.insist(Method::GET, "/admin/v1/clock", &NDJSON, &Bytes::new()).await?;
         Ok(number(&answer, "/now_ms"))
     }
 
@@ -112,7 +112,8 @@ impl Poster {
     /// [`GaveUp`] when the region stays away; whether the lines took effect is unknown then.
     pub(crate) async fn lines(&mut self, lines: &[Line]) -> Result<(), GaveUp> {
         let body: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
-        let (answer, unsure) = self.insist(Method::POST, "/v1/feeds/betfair", &Bytes::from(body.join("\n"))).await?;
+        let body = Bytes::from(body.join("\n"));
+        let (answer, unsure) = self.insist(Method::POST, "/v1/feeds/betfair", &NDJSON, &body).await?;
         let tally = &mut self.tally;
         tally.lines += u64::try_from(lines.len()).unwrap_or(u64::MAX);
         tally.applied += number(&answer, "/applied");
@@ -134,22 +135,49 @@ impl Poster {
         Ok(())
     }
 
+    /// Sends a file of messages of the Unified Odds Feed in one call and counts what became of them; gives those that
+    /// were refused, by their line in the file. A repeat of a message changes nothing, so a lost answer is no matter.
+    ///
+    /// # Errors
+    /// As [`Poster::lines`].
+    pub(crate) async fn messages(&mut self, xml: String) -> Result<Vec<Refused>, GaveUp> {
+        let (answer, _) = self.insist(Method::POST, "/v1/feeds/uof", &XML, &Bytes::from(xml)).await?;
+        self.tally.lines += number(&answer, "/messages");
+        self.tally.applied += number(&answer, "/applied");
+        self.tally.ignored += number(&answer, "/ignored");
+        let refused = answer.get("refused").and_then(Value::as_array).into_iter().flatten();
+        let refused = refused.map(|r| Refused {
+            line: number(r, "/line"),
+            code: text(r, "/code").to_owned(),
+            detail: text(r, "/detail").to_owned(),
+        });
+        let refused: Vec<Refused> = refused.collect();
+        self.tally.refused += u64::try_from(refused.len()).unwrap_or(u64::MAX);
+        Ok(refused)
+    }
+
     /// Sends a heartbeat.
     ///
     /// # Errors
     /// As [`Poster::lines`].
     pub(crate) async fn heartbeat(&mut self, published_ms: u64) -> Result<(), GaveUp> {
         let body = Bytes::from(super::times::heartbeat(published_ms));
-        self.insist(Method::POST, "/v1/feeds/betfair", &body).await?;
+        self.insist(Method::POST, "/v1/feeds/betfair", &NDJSON, &body).await?;
         self.tally.heartbeats += 1;
         Ok(())
     }
 
     /// Tries until there is an answer; also says whether an earlier try may have taken effect.
-    async fn insist(&mut self, method: Method, path: &str, body: &Bytes) -> Result<(Value, bool), GaveUp> {
+    async fn insist(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Bytes,
+    ) -> Result<(Value, bool), GaveUp> {
         let (mut pause, mut unsure, mut away_since) = (PAUSE_MIN, false, None);
         loop {
-            let tried = self.client.send(method.clone(), path, &NDJSON, body.clone()).await;
+            let tried = self.client.send(method.clone(), path, headers, body.clone()).await;
             let (why, at_least) = match judge(tried)? {
                 Tried::Answered(answer) => {
                     if away_since.is_some() {

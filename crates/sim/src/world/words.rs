@@ -79,6 +79,7 @@ pub(super) fn asked(request: &Request) -> String {
             format!("place {}", items.iter().map(one).collect::<Vec<_>>().join("; "))
         }
         Request::Feed(lines) => format!("{} feed lines", lines.len()),
+        Request::Uof(messages) => format!("{} feed messages", messages.len()),
         other => format!("{other:?}"),
     }
 }
