@@ -209,6 +209,25 @@ impl Ghost {
         Ok(())
     }
 
+    fn decided(&mut self, site: Site, record: &WagerRecord, accepted: &mut Vec<WagerRecord>) -> Result<(), Breach> {
+        if record.is_accepted() {
+            self.sums(&record.account, site).stakes += record.stake.minor();
+            if record.is_prepared() {
+                self.note_prepared(site, record);
+            }
+            accepted.push(record.clone());
+        }
+        let id = record.id;
+        if self.handed.contains_key(&(id, site)) {
+            let text = format!("wager {id} was decided by {site}, which had given it away");
+            return Err(Breach::new("one_acceptance", text));
+        }
+        if self.wagers.insert(id, record.clone()).is_some() {
+            return Err(Breach::new("one_acceptance", format!("wager {id} was decided twice")));
+        }
+        Ok(())
+    }
+
     fn event(&mut self, site: Site, event: Event, accepted: &mut Vec<WagerRecord>) -> Result<(), Breach> {
         match event {
             Event::Account(account, head) => {
@@ -234,24 +253,7 @@ impl Ghost {
                 }
                 self.posting(site, &posting);
             }
-            Event::Wager(shared) => {
-                let record = WagerRecord::clone(&shared.0);
-                if record.is_accepted() {
-                    self.sums(&record.account, site).stakes += record.stake.minor();
-                    if record.is_prepared() {
-                        self.note_prepared(site, &record);
-                    }
-                    accepted.push(record.clone());
-                }
-                let id = record.id;
-                if self.handed.contains_key(&(id, site)) {
-                    let text = format!("wager {id} was decided by {site}, which had given it away");
-                    return Err(Breach::new("one_acceptance", text));
-                }
-                if self.wagers.insert(id, record).is_some() {
-                    return Err(Breach::new("one_acceptance", format!("wager {id} was decided twice")));
-                }
-            }
+            Event::Wager(shared) => self.decided(site, &shared.0, accepted)?,
             Event::Settled(settled) => {
                 let Some(record) = self.wagers.get_mut(&settled.id) else {
                     return Err(Breach::new("conservation", format!("wager {} is settled and unknown", settled.id)));

@@ -113,9 +113,9 @@ pub(crate) enum Key {
     Settle(MarketKey),
     Handed(MintedId, Site),
     Ticket(MintedId),
+    Staged(u64),
     Received(Site, Reference),
     Session(MintedId),
-    Staged(u64),
 }
 
 /// What is kept under an account's name.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crdt::{Row, Site};
-use model::{Amount, WagerRecord};
+use model::{Amount, MintedId, SessionRecord, WagerRecord};
 
 use super::Ledger;
 use super::merge::Merged;
@@ -130,15 +130,7 @@ impl Ledger {
                 }
             }
             Record::Received(site, received) if brings(site) => self.note_taken(tx, site, &received),
-            Record::Session(id, record) => {
-                let opened = record.opened.filter(|_| self.sessions.get(&id).is_none_or(|s| s.opened.is_none()));
-                if let Some(opened) = opened {
-                    self.note_opened(tx, &opened);
-                }
-                if let Some(at) = record.ended {
-                    self.note_ended(tx, &SessionEnded { id, at });
-                }
-            }
+            Record::Session(id, record) => self.take_session(tx, id, record),
             Record::Confirmed(vector) => {
                 vector
                     .iter()
@@ -148,6 +140,17 @@ impl Ledger {
             Record::Row(..) | Record::Wager(_) | Record::Posting(_) | Record::Handed(..) | Record::Received(..) => {}
         }
         merged
+    }
+
+    /// Both halves of a session only ever come to be.
+    fn take_session<V: View>(&mut self, tx: &mut Tx<'_, V>, id: MintedId, record: SessionRecord) {
+        let opened = record.opened.filter(|_| self.sessions.get(&id).is_none_or(|s| s.opened.is_none()));
+        if let Some(opened) = opened {
+            self.note_opened(tx, &opened);
+        }
+        if let Some(at) = record.ended {
+            self.note_ended(tx, &SessionEnded { id, at });
+        }
     }
 }
 

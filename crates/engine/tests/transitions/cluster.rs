@@ -1,6 +1,8 @@
 //! Regions wired by hand: `Region::step` for every input, frames in a queue, time that only a test moves.
 //! Knows no rules; what must hold is said by the tests.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
@@ -23,6 +25,8 @@ use model::{
 use rust_decimal::Decimal;
 
 use crate::store::MemStore;
+
+pub(crate) use words::{acc, dec, gbp, market, outcome};
 
 /// Wall time at the start of every test, Unix ms.
 pub(crate) const WALL_MS: u64 = 1_767_225_600_000;
@@ -578,24 +582,4 @@ pub(crate) fn reason(answer: &WagerAnswer) -> Option<RejectCode> {
         },
         WagerAnswer::AwaitingAck { .. } | WagerAnswer::Refused(_) | WagerAnswer::Ticket(_) => None,
     }
-}
-
-pub(crate) fn acc(name: &str) -> AccountId {
-    AccountId::new(name).unwrap()
-}
-
-pub(crate) fn market() -> MarketKey {
-    MarketKey::new("m1").unwrap()
-}
-
-pub(crate) fn outcome(name: &str) -> OutcomeKey {
-    OutcomeKey::new(name).unwrap()
-}
-
-pub(crate) fn dec(text: &str) -> Decimal {
-    Decimal::from_str_exact(text).unwrap()
-}
-
-pub(crate) fn gbp() -> Currency {
-    Currency::new("GBP").unwrap()
 }
