@@ -30,6 +30,10 @@ pub(crate) struct Confirming {
 }
 
 impl Confirming {
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Forgets items of commands that have been answered.
     pub(crate) fn keep(&mut self, waits: impl Fn(RequestId) -> bool) {
         self.waiting.retain(|_, waiters| {

@@ -60,6 +60,10 @@ pub(crate) struct Fencing {
 }
 
 impl Fencing {
+    pub(crate) fn is_idle(&self) -> bool {
+        self.asking.is_empty()
+    }
+
     pub(crate) fn deadline_ms(&self) -> Option<u64> {
         let due = |a: &Asking| match a.cut {
             None => a.deadline_ms.min(a.sent_ms + ASK_AGAIN_MS),

@@ -50,6 +50,7 @@ mod taking;
 mod tickets;
 mod time;
 mod tx;
+mod under_way;
 mod uof;
 pub mod wire;
 mod withdrawing;

@@ -63,6 +63,10 @@ pub(crate) struct Placing {
 }
 
 impl Placing {
+    pub(crate) fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && self.wanted.is_empty() && self.cuts.is_empty() && self.deferred.is_empty()
+    }
+
     pub(crate) fn deadline_ms(&self) -> Option<u64> {
         let jobs = self.jobs.values().map(|j| j.deadline_ms);
         let waiting = self.wanted.values().filter_map(|w| w.asked.as_ref()).filter(|a| a.answered.is_none());

@@ -31,6 +31,10 @@ pub(crate) struct Resolving {
 }
 
 impl Resolving {
+    pub(crate) fn is_idle(&self) -> bool {
+        self.forwarded.is_empty()
+    }
+
     pub(crate) fn deadline_ms(&self) -> Option<u64> {
         let unanswered = self.forwarded.values().filter(|f| f.answer.is_none()).map(|f| f.sent_ms + ASK_AGAIN_MS);
         self.forwarded.values().map(|f| f.deadline_ms).chain(unanswered).min()

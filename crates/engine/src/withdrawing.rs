@@ -57,6 +57,10 @@ pub(crate) struct Withdrawing {
 }
 
 impl Withdrawing {
+    pub(crate) fn is_idle(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
     pub(crate) fn deadline_ms(&self) -> Option<u64> {
         let unanswered = |q: &&Question| q.answer.is_none();
         let again = self.jobs.values().filter_map(|j| j.question.as_ref()).filter(unanswered);

@@ -1,6 +1,7 @@
 //! What clients do: accounts, deposits, wagers, odds, suspensions, results, signs of life, reads, and asking again.
 //! Peeks at a region the way a client would read it first; judges nothing.
 
+mod everywhere;
 mod payments;
 mod sessions;
 
@@ -23,6 +24,7 @@ use crate::oracle::{Call, Oracle};
 use crate::travel::Travel;
 use crate::world::REGIONS;
 
+use everywhere::Everywhere;
 use payments::Payments;
 
 /// Calls kept for asking again.
@@ -79,6 +81,8 @@ pub(crate) struct Load {
     sessions: VecDeque<MintedId>,
     /// Payment providers' calls that are next.
     payments: Payments,
+    /// Calls in the moment of the last act.
+    everywhere: Everywhere,
     /// A market was made at this region and has no prices yet.
     follow: Option<u16>,
 }
@@ -93,6 +97,7 @@ impl Load {
             withdrawals: VecDeque::new(),
             sessions: VecDeque::new(),
             payments: Payments::default(),
+            everywhere: Everywhere::new(options.seed),
             weights: options.weights,
             wide_outcomes: options.wide_outcomes,
             travel: options.travel.then(Travel::default),
@@ -162,7 +167,11 @@ impl Load {
                 self.open(&account, region, wait_ms)
             }
             Act::Deposit => self.deposit(now_ms),
-            Act::Place => self.place(now_ms, region, seen?, player.map(|(account, _)| account))?,
+            Act::Place => {
+                let call = self.place(now_ms, region, seen?, player.map(|(account, _)| account))?;
+                self.send_everywhere(&call);
+                call
+            }
             Act::Market => {
                 self.follow = Some(region);
                 call(region, self.market(now_ms, region))

@@ -64,6 +64,8 @@ pub(crate) struct Oracle {
     pub(crate) undecided: u64,
     /// Regions that said `pending` of an id, which they must resolve by themselves.
     pub(crate) promised: BTreeSet<(u16, MintedId)>,
+    /// Wager ids that all regions were asked to place in one moment.
+    pub(crate) everywhere: BTreeSet<MintedId>,
 }
 
 /// A session that a client is shown is in a log, and so is its end.
@@ -99,6 +101,20 @@ impl Oracle {
         self.pending.retain(|_, (call, _)| call.region != region);
     }
 
+    /// These ids were asked for everywhere; it counts where every region has the question now.
+    pub(crate) fn note_everywhere(&mut self, ids: impl Iterator<Item = MintedId>) {
+        for id in ids {
+            let asks = |call: &Call| match &call.request {
+                Request::Command(Command::Place(items)) => items.iter().any(|item| item.id == id),
+                _ => false,
+            };
+            let asked = self.pending.values().filter(|(call, _)| asks(call)).map(|(call, _)| call.region);
+            if asked.collect::<BTreeSet<u16>>().len() == crate::world::REGIONS.len() {
+                self.everywhere.insert(id);
+            }
+        }
+    }
+
     /// Calls that are still waiting.
     pub(crate) fn waiting(&self) -> usize {
         self.pending.len()
@@ -132,7 +148,9 @@ impl Oracle {
         *self.answered.entry(id).or_default() += 1;
         let shown = self.shown.entry(me).or_default();
         *shown = (shown.0.max(token.log.get(me)), shown.1.max(token.odds.get(me)));
-        self.withdrawals.heard(&call.request, answer).map_err(|detail| Breach::new("sticky_answer", detail))?;
+        self.withdrawals
+            .heard((id, self.last_id), &call.request, answer)
+            .map_err(|detail| Breach::new("sticky_answer", detail))?;
         match (&call.request, answer) {
             (Request::Command(Command::Place(items)), Answer::Placed(answers)) => {
                 if items.len() != answers.len() {

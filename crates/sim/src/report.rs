@@ -99,6 +99,12 @@ pub struct Report {
     pub segments: u64,
     /// Snapshots taken over.
     pub snapshots: u64,
+    /// Wager ids that three living regions were asked to place in one moment.
+    pub everywhere: u64,
+    /// Those of them that were accepted.
+    pub once: u64,
+    /// Accounts whose whole rest one region was granted when all was equal.
+    pub rests: u64,
 }
 
 impl fmt::Display for Report {
@@ -107,7 +113,7 @@ impl fmt::Display for Report {
             f,
             "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} deposits {} \
              homes {} handed {} passed on {} resolved {} prepared {} pending {} references {} received {} sessions {} \
-             suspensions {} old copies {} respent {} decided again {} tickets {} segments {} snapshots {} equal at {} ms",
+             suspensions {} old copies {} respent {} decided again {} tickets {} segments {} snapshots {} everywhere {} once {} rests {} equal at {} ms",
             self.trace,
             self.events,
             self.groups,
@@ -133,6 +139,9 @@ impl fmt::Display for Report {
             self.tickets,
             self.segments,
             self.snapshots,
+            self.everywhere,
+            self.once,
+            self.rests,
             self.quiet_ms
         )
     }

@@ -10,6 +10,7 @@ fn shaped(seeds: std::ops::Range<u64>, shape: impl Fn(Options) -> Options) -> Re
         let report = run(shape(Options::of_seed(seed))).unwrap_or_else(|failure| panic!("{failure}"));
         seen.homes += report.homes;
         seen.handed += report.handed;
+        seen.grants += report.grants;
         seen.accepted += report.accepted;
         seen.resolved += report.resolved;
         seen.old_copies += report.old_copies;
@@ -60,4 +61,17 @@ fn a_second_history_is_one_trace_too() {
         let (one, two) = (run(shape(seed)).expect("it holds"), run(shape(seed)).expect("it holds"));
         assert_eq!(one, two, "seed {seed} ran in two ways");
     }
+}
+
+#[test]
+fn players_who_travel_move_homes_hand_ids_over_and_borrow() {
+    // Half the load of a travelling seed: minutes of virtual time, seconds of this machine's.
+    let shape = |o: Options| {
+        let o = if o.travel { o } else { o.travelling() };
+        Options { load_ms: o.load_ms / 2, ..plain(o) }
+    };
+    let seen = shaped(20..24, shape);
+    assert!(seen.homes >= 4, "homes stay where they were: {seen}");
+    assert!(seen.handed >= 4 && seen.grants >= 20, "ids and rights stay where they were: {seen}");
+    assert!(seen.accepted >= 40, "too little happened: {seen}");
 }

@@ -25,7 +25,7 @@ fn one_seed_is_one_trace() {
 #[test]
 fn the_load_reaches_what_it_is_for() {
     let mut seen = sim::Report::default();
-    for seed in 0..16 {
+    for seed in 0..24 {
         let report = run_seed(seed).unwrap_or_else(|failure| panic!("{failure}"));
         seen.accepted += report.accepted;
         seen.grants += report.grants;
@@ -44,6 +44,9 @@ fn the_load_reaches_what_it_is_for() {
         seen.sessions += report.sessions;
         seen.segments += report.segments;
         seen.snapshots += report.snapshots;
+        seen.everywhere += report.everywhere;
+        seen.once += report.once;
+        seen.rests += report.rests;
     }
     let enough = seen.accepted > 250 && seen.grants > 50 && seen.settlements > 30;
     assert!(enough && seen.crashes > 5 && seen.suspensions > 20, "too little happened: {seen}");
@@ -52,5 +55,7 @@ fn the_load_reaches_what_it_is_for() {
     assert!(seen.segments > 20 && seen.snapshots > 0, "too little happened: {seen}");
     assert!(seen.homes > 5 && seen.handed > 20 && seen.resolved > 5, "too little happened: {seen}");
     assert!(seen.tickets > 5, "too few owners were out of reach: {seen}");
+    assert!(seen.everywhere > 50 && seen.once > 10, "too few wagers were at three regions at once: {seen}");
+    assert!(seen.rests > 20, "too little was asked for when all was equal: {seen}");
     assert!(seen.references > 50 && seen.received > 30 && seen.sessions > 5, "too little happened: {seen}");
 }

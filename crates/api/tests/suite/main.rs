@@ -18,3 +18,4 @@ mod support;
 mod tokens;
 mod uof;
 mod wagers;
+mod withdrawals;

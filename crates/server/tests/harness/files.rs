@@ -85,5 +85,8 @@ fn topology(cluster: &Cluster, name: &str, seen_from: Option<usize>) -> String {
         write!(text, "[[regions]]\nnumber = {number}\nname = \"{name}\"\n").unwrap();
         write!(text, "gossip = \"{gossip}\"\nhttp = \"http://{http}\"\n").unwrap();
     }
+    if let Some(window) = cluster.spec.window {
+        write!(text, "[windows.GBP]\nexposure_per_account = \"{}.{:02}\"\n", window / 100, window % 100).unwrap();
+    }
     text
 }

@@ -40,11 +40,13 @@ pub(crate) struct Spec {
     pub(crate) relayed: Option<Duration>,
     /// Entries kept of every log: always, and for a silent region; the defaults if `None`.
     pub(crate) kept: Option<(u64, u64)>,
+    /// What may be staked of one account in GBP before another region knows, minor units; no window if `None`.
+    pub(crate) window: Option<u64>,
 }
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { regions: 3, replay: false, freshness_ms: 20_000, relayed: None, kept: None }
+        Self { regions: 3, replay: false, freshness_ms: 20_000, relayed: None, kept: None, window: None }
     }
 }
 

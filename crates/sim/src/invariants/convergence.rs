@@ -75,6 +75,11 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
                 return Err(format!("region {region} holds {held} of {true_length} entries of {}", other.site));
             }
         }
+        // A region that does not hear a site does not hear its answers' entries either.
+        let deaf = world.poisoned.is_some() || gone.is_some();
+        if let Some(what) = engine.waits_for().filter(|_| !deaf) {
+            return Err(format!("region {region} waits for {what}"));
+        }
         if !engine.ledger().settling.is_empty() {
             return Err(format!("region {region} has not settled {:?}", engine.ledger().settling.keys().next()));
         }

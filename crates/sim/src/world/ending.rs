@@ -1,6 +1,8 @@
 //! The end of a run: whether all regions are equal yet, and what clients ask once more when they are.
 //! Knows when to look; what must hold is in `invariants`.
 
+use model::WagerRecord;
+
 use super::{Event, LOOK_MS, REGIONS, World};
 use crate::fork::Fork;
 use crate::invariants;
@@ -41,6 +43,14 @@ impl World {
             tickets: self.oracle.promised.len() as u64,
             segments: self.nodes.values().map(|n| n.disk.tables().segments.len() as u64).sum(),
             snapshots: self.snapshots,
+            everywhere: self.oracle.everywhere.len() as u64,
+            once: self
+                .oracle
+                .everywhere
+                .iter()
+                .filter(|id| self.ghost.wagers.get(id).is_some_and(WagerRecord::is_accepted))
+                .count() as u64,
+            rests: self.rests,
         }
     }
 
@@ -48,7 +58,8 @@ impl World {
     pub(super) fn look(&mut self) -> Result<(), Breach> {
         let since = self.now_ms - self.healed_ms.unwrap_or(self.now_ms);
         match invariants::convergence::check(self) {
-            Ok(()) => self.quiet_ms = Some(self.now_ms),
+            Ok(()) if self.rest_is_granted()? => self.quiet_ms = Some(self.now_ms),
+            Ok(()) => self.after(LOOK_MS, Event::Look),
             Err(why) if since > QUIET_MS_MAX => {
                 let text = format!("not equal {since} ms after all was healed: {why}");
                 return Err(Breach::new("convergence", text));

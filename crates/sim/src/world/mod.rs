@@ -3,9 +3,11 @@
 
 mod aftermath;
 mod archive;
+mod at_once;
 mod ending;
 mod faults;
 mod links;
+mod rest;
 mod second;
 mod words;
 
@@ -129,6 +131,9 @@ pub(crate) struct World {
     /// Snapshots taken over as a whole.
     snapshots: u64,
     quiet_ms: Option<u64>,
+    /// What is asked for when all is equal, and of how many accounts it was granted.
+    rest: rest::Rest,
+    rests: u64,
 }
 
 impl World {
@@ -178,6 +183,8 @@ impl World {
             served: BTreeMap::new(),
             snapshots: 0,
             quiet_ms: None,
+            rest: rest::Rest::default(),
+            rests: 0,
             options,
         }
     }
@@ -533,6 +540,7 @@ impl World {
         if let Some(call) = self.load.act(self.now_ms, &self.oracle, plane).filter(|c| self.is_for_twins(c)) {
             self.call(&call);
         }
+        self.act_at_once();
         let next = self.faults.exponential(self.options.act_ms) + 1;
         self.after(next, Event::Act);
     }
