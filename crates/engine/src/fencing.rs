@@ -194,7 +194,9 @@ impl Engine {
         let entry = self.ledger.next_seq();
         match &ask.want {
             Want::Look => return WagerStanding::Absent,
-            // The right never goes back to a site that has given it away.
+            _ if self.ledger.handed_are_full() => return WagerStanding::Absent,
+            // The right never goes back to a site that has given it away, nor to one that may not write any more.
+            Want::Place { .. } if self.ledger.lost.contains(&from) => return WagerStanding::Absent,
             Want::Place { .. } if from.region == id.region() || self.ledger.handed.contains_key(&(id, from)) => {
                 return WagerStanding::Absent;
             }
@@ -348,6 +350,10 @@ impl Engine {
                 Standing::Mine => match self.check_time(id, WAGER_HORIZON_MS) {
                     Err(Refusal::IdHorizon) => return tx.refuse(request, Refusal::IdHorizon),
                     Err(_) => {}
+                    Ok(()) if self.ledger.handed_are_full() => {
+                        let what = Text::new("fences and tombstones of wager ids");
+                        return tx.refuse(request, Refusal::Overloaded { what });
+                    }
                     Ok(()) => self.ledger.close(tx, Cancelled { id, reason }),
                 },
                 Standing::Away(region) => {

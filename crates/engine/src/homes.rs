@@ -27,9 +27,14 @@ impl Engine {
     }
 
     /// A peer asks for the home of an account. Nothing is answered: a move shows in this site's log, and without one the
-    /// peer goes on borrowing. While a wager waits here for rights of the account, its home stays.
+    /// peer goes on borrowing. While a wager waits here for rights of the account, its home stays; and none goes to a site
+    /// that may not write any more.
     pub(crate) fn come_home<V: View>(&mut self, tx: &mut Tx<'_, V>, to: Site, account: &AccountId, epoch: u64) {
-        if self.not_ready().is_some() || self.placing.waits_for(account) {
+        if self.not_ready().is_some() || self.placing.waits_for(account) || self.ledger.lost.contains(&to) {
+            return;
+        }
+        // A home that a snapshot brings has its money only once the snapshot is taken over whole.
+        if self.meta.taking.is_some() {
             return;
         }
         tx.by = Cause::Peer;

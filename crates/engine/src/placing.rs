@@ -335,7 +335,8 @@ impl Engine {
 
     /// A peer asks for rights.
     pub(crate) fn acquire<V: View>(&mut self, tx: &mut Tx<'_, V>, from: Site, ask: &Acquire) {
-        if self.not_ready().is_some() {
+        // Rights of a site in quarantine or of a dead incarnation are out of everybody's reach.
+        if self.not_ready().is_some() || self.ledger.lost.contains(&from) {
             return;
         }
         let home = self.ledger.account_head(&ask.account).map(|h| h.home);

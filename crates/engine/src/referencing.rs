@@ -82,7 +82,10 @@ impl Engine {
         if let Some(decision) = tx.reference(reference) {
             return self.reference_answer(tx, decision, body, false).map(Look::Answered);
         }
-        if self.ledger.taken.of(reference).any(|(_, received)| received.body != body) {
+        let (site, taken) = (self.site, &self.ledger.taken);
+        // Of several words the birth site takes the earliest: what was taken in here with this body still may be it.
+        let again = taken.of(reference).any(|(by, received)| by == site && received.body == body);
+        if !again && taken.of(reference).any(|(_, received)| received.body != body) {
             return Err(Refusal::IdReused);
         }
         let amount = SentAmount::of(*amount).map_err(|e| bad_amount("amount", e))?;
@@ -164,7 +167,8 @@ impl Engine {
         match decision.outcome {
             ReferenceOutcome::Refused(_) => Ok(Answer::ReferenceRefused { decision, replayed }),
             ReferenceOutcome::Posted(id) => {
-                let posting = tx.posting(id).expect("a decision comes with its posting");
+                // An entry brings both; a faulty region's snapshot may not.
+                let posting = tx.posting(id).ok_or(Refusal::NotOwner { region: decision.site.region })?;
                 let head = self.ledger.account_head(&posting.account).ok_or(Refusal::AccountUnknown)?;
                 Ok(Answer::Deposited { currency: head.currency, posting, replayed })
             }

@@ -72,7 +72,8 @@ impl Engine {
     pub(crate) fn snapshot_word<V: View>(&mut self, tx: &mut Tx<'_, V>, region: u16, word: SnapshotWord) {
         match word {
             SnapshotWord::Behind { site, cut } => {
-                if let Some(link) = self.links.get_mut(&region) {
+                let asked = self.has_more(region, site);
+                if let Some(link) = self.links.get_mut(&region).filter(|_| asked) {
                     link.behind.insert(site, cut);
                 }
                 self.pulled_in_vain(region, site);
@@ -90,6 +91,10 @@ impl Engine {
                 }
             }
         }
+    }
+
+    fn has_more(&self, region: u16, site: Site) -> bool {
+        self.links.get(&region).is_some_and(|link| link.have.get(site) > self.ledger.head(site).index)
     }
 
     /// A peer asks for a page of a snapshot. It is read beside the commits.
@@ -156,7 +161,11 @@ impl Engine {
             if sum != page.sum || page.records.is_empty() {
                 return Err("its records do not add up".to_owned());
             }
-            page.records.iter().try_for_each(|r| self.ledger.check_record(&Record::decode(r)?)).map(|()| sum)
+            let check = |bytes: &ByteVec| {
+                let record = Record::decode(bytes)?;
+                self.check_topology(&record).and_then(|()| self.ledger.check_record(&record))
+            };
+            page.records.iter().try_for_each(check).map(|()| sum)
         };
         let sum = match sound() {
             Ok(sum) => sum,
@@ -173,6 +182,19 @@ impl Engine {
             let ask = SnapshotAsk { id: coming.id, page: coming.page };
             tx.send(region, Lane::Requests, &PeerMessage::SnapshotAsk(ask));
         }
+    }
+
+    /// As of entries: nothing is given to strangers, and only its birth region decides a reference.
+    fn check_topology(&self, record: &Record) -> Result<(), String> {
+        let fine = match record {
+            Record::Account(_, head) => self.is_known(head.home),
+            Record::Handed(_, _, handed) => handed.to.is_none_or(|to| self.is_known(to)),
+            Record::Reference(decision) => {
+                self.region_number(decision.received.reference.region()) == Some(decision.site.region)
+            }
+            _ => true,
+        };
+        if fine { Ok(()) } else { Err("a record names a site that it cannot be of".to_owned()) }
     }
 
     fn snapshot_end<V: View>(
@@ -230,27 +252,27 @@ impl Engine {
         }
         let bytes = tx.staged(taking.next).expect("every page of a whole snapshot was set aside");
         let records: Vec<ByteVec> = minicbor::decode(&bytes).expect("a page is kept as it was checked");
+        let brought: BTreeMap<Site, u64> = taking.heads.iter().map(|(site, head)| (*site, head.index)).collect();
         for record in &records {
             let record = Record::decode(record).expect("a record is kept as it was checked");
-            let sites: Vec<Site> = taking.heads.iter().map(|(site, _)| *site).collect();
-            self.take_record(tx, record, &sites);
+            self.take_record(tx, record, &brought);
         }
         if let Some(taking) = &mut self.meta.taking {
             taking.next += 1;
         }
     }
 
-    fn take_record<V: View>(&mut self, tx: &mut Tx<'_, V>, record: Record, brought: &[Site]) {
+    fn take_record<V: View>(&mut self, tx: &mut Tx<'_, V>, record: Record, brought: &BTreeMap<Site, u64>) {
         let result = match &record {
             Record::Result(market, scope, register) => Some((market.clone(), scope.clone(), register.clone())),
             Record::Row(account, site, _) => {
-                let changes = brought.contains(site);
+                let changes = brought.contains_key(site);
                 changes.then(|| self.unsaved.rows.insert((account.clone(), *site)));
                 None
             }
             _ => None,
         };
-        let merged = self.ledger.take_record(tx, record, |site| brought.contains(&site));
+        let merged = self.ledger.take_record(tx, record, brought);
         merged.markets.iter().for_each(|m| self.ledger.mark_settle(tx, m));
         if let Some((market, scope, register)) = result {
             self.close_market(&market, &scope, &register);
@@ -260,7 +282,9 @@ impl Engine {
     /// All records are here: the logs stand where the snapshot has them, and what it addresses to this site counts.
     fn move_heads<V: View>(&mut self, tx: &mut Tx<'_, V>, taking: &Taking) {
         for (site, head) in &taking.heads {
-            self.set_head(*site, head.clone());
+            // A fork that shows meanwhile still stops its stream.
+            let stopped = self.ledger.head(*site).stopped;
+            self.set_head(*site, LogHead { stopped, ..head.clone() });
             tx.put(Write::Cut(*site, head.index));
         }
         self.meta.taking = None;
@@ -272,6 +296,7 @@ impl Engine {
         for (site, head) in &taking.heads {
             self.reached(tx, *site, head.index);
             self.reached_ids(tx, *site, head.index);
+            self.answer_confirmed(tx, *site);
         }
         self.retry_all(tx);
         let linked: Vec<u16> = self.links.keys().copied().collect();

@@ -96,6 +96,8 @@ pub const LIST_MAX: usize = 1_000;
 
 /// Wager ids of regions that cannot be heard, noted by one region; beyond it such a wager is refused as unreachable.
 pub const TICKETS_MAX: usize = 10_000;
+/// Fences and tombstones of wager ids known at a region, of all regions, beyond which it closes and hands over none.
+pub const HANDED_MAX: usize = 1_000_000;
 /// Fences and tombstones of wager ids are kept this long after `place_by`, ms.
 pub const HANDED_KEPT_MS: u64 = 10 * 60 * 1_000;
 

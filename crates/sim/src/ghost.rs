@@ -228,6 +228,20 @@ impl Ghost {
         Ok(())
     }
 
+    fn settled(&mut self, site: Site, settled: &engine::log::Settled) -> Result<(), Breach> {
+        let Some(record) = self.wagers.get_mut(&settled.id) else {
+            return Err(Breach::new("conservation", format!("wager {} is settled and unknown", settled.id)));
+        };
+        let (first, before) = (record.settled_version == 0, record.paid.minor());
+        let (account, stake) = (record.account.clone(), record.stake.minor());
+        (record.state, record.settled_version) = (settled.state, settled.version);
+        record.paid = model::Amount::from_minor(settled.paid).unwrap_or_default();
+        let sums = self.sums(&account, site);
+        sums.consumed += if first { stake } else { 0 };
+        sums.paid = (sums.paid + settled.paid).saturating_sub(before);
+        Ok(())
+    }
+
     fn event(&mut self, site: Site, event: Event, accepted: &mut Vec<WagerRecord>) -> Result<(), Breach> {
         match event {
             Event::Account(account, head) => {
@@ -254,18 +268,7 @@ impl Ghost {
                 self.posting(site, &posting);
             }
             Event::Wager(shared) => self.decided(site, &shared.0, accepted)?,
-            Event::Settled(settled) => {
-                let Some(record) = self.wagers.get_mut(&settled.id) else {
-                    return Err(Breach::new("conservation", format!("wager {} is settled and unknown", settled.id)));
-                };
-                let (first, before) = (record.settled_version == 0, record.paid.minor());
-                let (account, stake) = (record.account.clone(), record.stake.minor());
-                (record.state, record.settled_version) = (settled.state, settled.version);
-                record.paid = model::Amount::from_minor(settled.paid).unwrap_or_default();
-                let sums = self.sums(&account, site);
-                sums.consumed += if first { stake } else { 0 };
-                sums.paid = (sums.paid + settled.paid).saturating_sub(before);
-            }
+            Event::Settled(settled) => self.settled(site, &settled)?,
             Event::Session(session) => self.sessions.entry(session.id).or_default().0 = true,
             Event::SessionEnded(ended) => self.sessions.entry(ended.id).or_default().1 = true,
             Event::Received(received) => drop(self.received.insert((received.reference, site))),

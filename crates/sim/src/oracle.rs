@@ -149,7 +149,7 @@ impl Oracle {
         let shown = self.shown.entry(me).or_default();
         *shown = (shown.0.max(token.log.get(me)), shown.1.max(token.odds.get(me)));
         self.withdrawals
-            .heard((id, self.last_id), &call.request, answer)
+            .heard(call.region, (id, self.last_id), &call.request, answer)
             .map_err(|detail| Breach::new("sticky_answer", detail))?;
         match (&call.request, answer) {
             (Request::Command(Command::Place(items)), Answer::Placed(answers)) => {

@@ -60,6 +60,7 @@ impl Withdrawals {
     /// answer.
     pub(crate) fn heard(
         &mut self,
+        region: u16,
         (asked, last): (RequestId, RequestId),
         request: &Request,
         answer: &Answer,
@@ -71,6 +72,8 @@ impl Withdrawals {
         };
         let word = match answer {
             Answer::Withdrawal { posting, held, .. } => word_of(posting, *held),
+            // Undecided answers that an origin gave to a forwarded question may be overtaken on their way.
+            Answer::Refused(Refusal::NotHeldYet | Refusal::WithdrawalUnknown) if id.region() != region => None,
             Answer::Refused(Refusal::NotHeldYet) => Some(Word::Prepared),
             Answer::Refused(Refusal::WithdrawalConfirmed) => Some(Word::Confirmed),
             Answer::Refused(Refusal::WithdrawalReleased) => Some(Word::Released),

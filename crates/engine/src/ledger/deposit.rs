@@ -82,7 +82,9 @@ impl Ledger {
         let home = self.account_head(account).map_or(self.site, |h| h.home);
         let room = self.accounts.get(account).and_then(|a| a.rows.get(&self.site)).map_or(0, crdt::Row::room);
         let amount = gained.min(self.grantable(account)).min(room);
-        if home == self.site || amount == 0 || self.read_only {
+        // A home in quarantine, or of a dead incarnation, could spend nothing of it: here it can be spent.
+        let gone = self.lost.contains(&home);
+        if home == self.site || amount == 0 || self.read_only || gone {
             return;
         }
         self.give(tx, account, home, amount);

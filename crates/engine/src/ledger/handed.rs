@@ -4,7 +4,7 @@
 
 use crdt::Site;
 use model::MintedId;
-use model::limits::HANDED_KEPT_MS;
+use model::limits::{HANDED_KEPT_MS, HANDED_MAX};
 
 use super::Ledger;
 use super::merge::Said;
@@ -46,9 +46,20 @@ impl Ledger {
         id.region() == self.site.region && mine
     }
 
+    /// What sites did with an id, as far as the prefixes here reach: a snapshot's records are here before its heads.
     fn steps(&self, id: MintedId) -> impl Iterator<Item = (Site, &Handed)> {
         let range = (id, Site::new(0, 0))..;
-        self.handed.range(range).take_while(move |((of, _), _)| *of == id).map(|((_, site), h)| (*site, h))
+        let all = self.handed.range(range).take_while(move |((of, _), _)| *of == id);
+        all.map(|((_, site), h)| (*site, h)).filter(|(site, h)| *site == self.site || h.entry <= self.index_of(*site))
+    }
+
+    fn index_of(&self, site: Site) -> u64 {
+        self.logs.get(&site).map_or(0, |head| head.index)
+    }
+
+    /// Whether as many fences and tombstones are remembered as may: they live as long as their ids, in memory.
+    pub(crate) fn handed_are_full(&self) -> bool {
+        self.handed.len() >= HANDED_MAX
     }
 
     /// Gives the right to decide an id that stands here to another site. Final once the entry is sealed.

@@ -24,6 +24,9 @@ const FLIPS_WITHIN_MS: u64 = 600_000;
 /// ... and the home stays where it is for this long, ms.
 const SETTLED_FOR_MS: u64 = 1_800_000;
 
+/// No home has moved more often: what a peer says beyond it is not believed, and numbers never run out.
+pub(super) const EPOCH_MAX: u64 = 1 << 48;
+
 /// How often and when a home has moved. Absent on an account that still lives at its birth site.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 pub struct Tenure {
@@ -97,8 +100,11 @@ impl Ledger {
     ) -> bool {
         let Some(known) = self.accounts.get(account) else { return false };
         let Some(head) = known.head.as_ref() else { return false };
-        let busy = known.staked.within(at, TRAVELLED_MS);
-        if head.home != self.site || to == self.site || head.epoch() != epoch || busy || !head.may_move(at.ms()) {
+        // Where nothing may be granted, the rights would stay behind for good.
+        let busy = known.staked.within(at, TRAVELLED_MS) || self.is_cut_above_floor();
+        let last = head.epoch() >= EPOCH_MAX;
+        if head.home != self.site || to == self.site || head.epoch() != epoch || busy || last || !head.may_move(at.ms())
+        {
             return false;
         }
         let mut moves_ms = head.tenure.as_ref().map_or_else(Vec::new, |t| t.moves_ms.clone());
@@ -137,6 +143,9 @@ impl Ledger {
         let refused = |why: &str| Err(EntryError::Refused(format!("home of {id}: {why}")));
         if head.epoch() == 0 || head.home == entry.site {
             return refused("a move leads elsewhere and has a number");
+        }
+        if head.epoch() > EPOCH_MAX {
+            return refused("a move has a number beyond all counting");
         }
         let past = head.tenure.as_ref().map_or(&[][..], |t| &t.moves_ms);
         if past.len() > FLIPS_MAX || past.iter().any(|ms| *ms > TIME_MS_MAX) {

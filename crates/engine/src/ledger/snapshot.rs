@@ -1,12 +1,15 @@
 //! Records of a snapshot: checked by themselves when they arrive, merged one by one once the snapshot is whole.
 //! Knows what each kind is a join of; knows no pages and no peers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crdt::{Row, Site};
-use model::{Amount, MintedId, SessionRecord, WagerRecord};
+use model::limits::TIME_MS_MAX;
+use model::{AccountId, Amount, MintedId, SessionRecord, WagerRecord};
 
 use super::Ledger;
+use super::homes::EPOCH_MAX;
 use super::merge::Merged;
 use super::references::check_received;
 use crate::log::SessionEnded;
@@ -23,6 +26,10 @@ impl Ledger {
                 let moved_on = known.is_some_and(|k| k.home == self.site && head.epoch() > k.epoch());
                 if moved_on && !self.read_only {
                     return Err(format!("the home of {id} was moved on by another site"));
+                }
+                let past = head.tenure.as_ref().map_or(&[][..], |t| &t.moves_ms);
+                if head.epoch() > EPOCH_MAX || past.iter().any(|ms| *ms > TIME_MS_MAX) {
+                    return Err(format!("the home of {id} has moved at numbers beyond all counting"));
                 }
                 let opened = |h: &AccountHead| h.hearsay.is_none();
                 if known.is_some_and(|k| opened(k) && opened(head) && k.currency != head.currency) {
@@ -71,47 +78,39 @@ impl Ledger {
         Ok(())
     }
 
-    /// Merges a record. `brings` says whether the snapshot knows more of a site's log than this site does: only then is
-    /// that site's record newer than the one here. Repeating it is harmless. What is addressed to this site is taken
+    /// Merges a record. `brought` are the logs that the snapshot knows more of than this site does, and up to where: only
+    /// of those sites is a record newer than the one here. Repeating it is harmless. What is addressed to this site is taken
     /// when the heads have moved, not here.
     pub(crate) fn take_record<V: View>(
         &mut self,
         tx: &mut Tx<'_, V>,
         record: Record,
-        brings: impl Fn(Site) -> bool,
+        brought: &BTreeMap<Site, u64>,
     ) -> Merged {
+        let brings = |site: Site| brought.contains_key(&site);
         let mut merged = Merged::default();
         match record {
-            Record::Account(id, head) => {
-                let next = match self.account_head(&id) {
-                    None => head,
-                    Some(known) => {
-                        let opened = if known.hearsay.is_none() { known } else { &head };
-                        let newest = if head.epoch() > known.epoch() { &head } else { known };
-                        AccountHead {
-                            currency: opened.currency,
-                            home: newest.home,
-                            tenure: newest.tenure.clone(),
-                            hearsay: opened.hearsay,
-                        }
-                    }
-                };
-                if self.account_head(&id) != Some(&next) {
-                    self.accounts.entry(id.clone()).or_default().head = Some(next.clone());
-                    tx.put(Write::Account(id.clone(), next));
-                    self.note_debt(&id);
-                }
-            }
+            Record::Account(id, head) => self.take_account(tx, id, head),
             Record::Row(id, site, row) if brings(site) => {
                 assert_ne!(site, self.site, "only this site writes its own rows");
                 self.accounts.entry(id.clone()).or_default().rows.entry(site).or_default().join(&row);
                 merged.rows.push(id);
             }
             Record::Wager(wager) if brings(wager.0.owner) => {
+                if tx.wager(wager.0.id).is_some_and(|known| known.owner != wager.0.owner) {
+                    differs(tx, &format!("wager {}", wager.0.id));
+                    return merged;
+                }
                 tx.put(Write::AccountWager(wager.0.account.clone(), wager.0.id));
                 tx.put(Write::Wager(Arc::clone(&wager.0)));
             }
-            Record::Posting(posting) if brings(posting.site) => tx.put(Write::Posting(posting)),
+            Record::Posting(posting) if brings(posting.site) => {
+                if tx.posting(posting.id).is_some_and(|known| known.site != posting.site) {
+                    differs(tx, &format!("posting {}", posting.id));
+                    return merged;
+                }
+                tx.put(Write::Posting(posting));
+            }
             Record::Result(market, scope, register) => {
                 let known = tx.results(&market).into_iter().find(|(s, _)| *s == scope);
                 let mut joined = known.map(|(_, r)| r).unwrap_or_default();
@@ -123,8 +122,9 @@ impl Ledger {
             Record::Handed(id, site, handed) if brings(site) => {
                 self.note_handed(tx, id, site, handed.entry, handed.to);
             }
-            Record::Reference(decision) => {
-                // There is one decision of a reference in the world, so it is news or known.
+            Record::Reference(decision) if brings(decision.site) => {
+                // There is one decision of a reference in the world, so it is news or known. Its posting stands in the
+                // same log: without that log it would be a decision on nothing.
                 if tx.reference(&decision.received.reference).is_none() {
                     self.note_decided(tx, &decision);
                 }
@@ -132,14 +132,41 @@ impl Ledger {
             Record::Received(site, received) if brings(site) => self.note_taken(tx, site, &received),
             Record::Session(id, record) => self.take_session(tx, id, record),
             Record::Confirmed(vector) => {
-                vector
-                    .iter()
-                    .filter(|(site, _)| brings(*site))
-                    .for_each(|(site, upto)| self.confirmed.raise(site, upto));
+                for (site, upto) in vector.iter() {
+                    if let Some(index) = brought.get(&site) {
+                        self.confirmed.raise(site, upto.min(*index));
+                    }
+                }
             }
-            Record::Row(..) | Record::Wager(_) | Record::Posting(_) | Record::Handed(..) | Record::Received(..) => {}
+            Record::Row(..)
+            | Record::Wager(_)
+            | Record::Posting(_)
+            | Record::Handed(..)
+            | Record::Reference(_)
+            | Record::Received(..) => {}
         }
         merged
+    }
+
+    fn take_account<V: View>(&mut self, tx: &mut Tx<'_, V>, id: AccountId, head: AccountHead) {
+        let next = match self.account_head(&id) {
+            None => head,
+            Some(known) => {
+                let opened = if known.hearsay.is_none() { known } else { &head };
+                let newest = if head.epoch() > known.epoch() { &head } else { known };
+                AccountHead {
+                    currency: opened.currency,
+                    home: newest.home,
+                    tenure: newest.tenure.clone(),
+                    hearsay: opened.hearsay,
+                }
+            }
+        };
+        if self.account_head(&id) != Some(&next) {
+            self.accounts.entry(id.clone()).or_default().head = Some(next.clone());
+            tx.put(Write::Account(id.clone(), next));
+            self.note_debt(&id);
+        }
     }
 
     /// Both halves of a session only ever come to be.
@@ -152,6 +179,11 @@ impl Ledger {
             self.note_ended(tx, &SessionEnded { id, at });
         }
     }
+}
+
+/// One site decides an id, once: what is known of another site's decision stays, above all this site's own.
+fn differs<V: View>(tx: &mut Tx<'_, V>, what: &str) {
+    tx.alarm("snapshot_differs", format!("a snapshot says that another site has decided {what}; it is not taken over"));
 }
 
 fn check_wager(wager: &WagerRecord) -> Result<(), String> {

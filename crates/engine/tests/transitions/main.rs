@@ -26,6 +26,7 @@ mod settlement;
 #[path = "../store/mod.rs"]
 mod store;
 mod ticket;
+mod together;
 mod uof;
 mod window;
 mod withdrawals;
