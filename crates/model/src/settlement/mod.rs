@@ -52,7 +52,12 @@ pub fn potential(
     legs: impl ExactSizeIterator<Item = (Odds, Option<Share>)>,
     rounding: Rounding,
 ) -> Option<u64> {
-    rounding.round(&(outright(system, legs) * whole(unit)))
+    let legs: Vec<_> = legs.collect();
+    if let ([(odds, None)], None, Rounding::Floor) = (legs.as_slice(), system, rounding) {
+        // Nearly every wager is this one, and its numbers fit: no long integers on a wager's way.
+        return u64::try_from(u128::from(unit) * u128::from(odds.num()) / u128::from(odds.den())).ok();
+    }
+    rounding.round(&(outright(system, legs.into_iter()) * whole(unit)))
 }
 
 /// What one unit of stake per line becomes if every leg wins.
