@@ -35,7 +35,8 @@ fn event(kind: u64, site: Site, victim: &Tables, region_names: &[(u16, &'static 
     let row = known.map(|(_, row)| row.clone()).unwrap_or_default();
     match kind {
         2 => Event::Row(account, Row { stk: row.stk + 1_000_000_000_000, ..row }),
-        3 => Event::Row(account, Row { dep: 1 << 63, ..row }),
+        // A credit that no event of the entry stands for.
+        3 => Event::Row(account, Row { dep: row.dep + 1_000, ..row }),
         4 => {
             let mut row = row;
             row.dep += 1;

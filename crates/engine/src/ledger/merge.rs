@@ -10,6 +10,7 @@ use model::{
     WithdrawalState,
 };
 
+use super::dues::Dues;
 use super::references::check_received;
 use super::sessions::check_life;
 use super::{Exposure, Ledger};
@@ -34,13 +35,37 @@ pub(crate) struct Merged {
 pub(super) struct Said<'e> {
     heads: BTreeMap<&'e AccountId, &'e AccountHead>,
     rows: BTreeMap<&'e AccountId, &'e Row>,
-    /// Wagers decided or settled in this entry: whether accepted, and the last settlement's number.
-    pub(super) wagers: BTreeMap<MintedId, (bool, u32)>,
+    /// Wagers decided or settled in this entry, as they stand after it.
+    pub(super) wagers: BTreeMap<MintedId, SaidWager>,
+    /// What this entry's events do to rows.
+    dues: Dues,
     postings: BTreeSet<MintedId>,
     /// Wager ids given away or closed in this entry.
     pub(super) handed: BTreeSet<MintedId>,
     /// Payment references decided in this entry.
     pub(super) references: BTreeSet<&'e Reference>,
+}
+
+/// A wager as far as its settlement's check needs it.
+pub(super) struct SaidWager {
+    accepted: bool,
+    /// Number of its last settlement.
+    version: u32,
+    account: AccountId,
+    stake: u64,
+    paid: u64,
+}
+
+impl SaidWager {
+    fn of(record: &WagerRecord) -> Self {
+        Self {
+            accepted: record.is_accepted(),
+            version: record.settled_version,
+            account: record.account.clone(),
+            stake: record.stake.minor(),
+            paid: record.paid.minor(),
+        }
+    }
 }
 
 fn refused<T>(why: String) -> Result<T, EntryError> {
@@ -108,7 +133,17 @@ impl Ledger {
                 }
             }
         }
-        Ok(())
+        self.check_dues(entry.site, said)
+    }
+
+    /// The rows of an entry move the money that its events say, to the unit.
+    fn check_dues(&self, site: Site, mut said: Said<'_>) -> Result<(), EntryError> {
+        let none = Row::default();
+        for (id, row) in &said.rows {
+            let before = self.accounts.get(*id).and_then(|a| a.rows.get(&site)).unwrap_or(&none);
+            said.dues.check(id, before, row)?;
+        }
+        said.dues.check_paid()
     }
 
     fn check_account<'e>(
@@ -253,8 +288,11 @@ fn check_wager<V: View>(
     if !fresh || !record.is_coherent() {
         return refused(format!("wager {} is not a fresh decision", record.id));
     }
-    if tx.wager(record.id).is_some() || said.wagers.insert(record.id, (record.is_accepted(), 0)).is_some() {
+    if tx.wager(record.id).is_some() || said.wagers.insert(record.id, SaidWager::of(record)).is_some() {
         return refused(format!("wager {} was decided before", record.id));
+    }
+    if record.is_accepted() {
+        said.dues.staked(&record.account, record.stake.minor());
     }
     Ok(())
 }
@@ -265,20 +303,20 @@ fn check_settled<V: View>(
     settled: &Settled,
     said: &mut Said<'_>,
 ) -> Result<(), EntryError> {
-    let stored = || {
-        let known = tx.wager(settled.id).filter(|r| r.owner == entry.site)?;
-        Some((known.is_accepted(), known.settled_version))
-    };
-    let Some((accepted, version)) = said.wagers.get(&settled.id).copied().or_else(stored) else {
+    let stored = || tx.wager(settled.id).filter(|r| r.owner == entry.site).map(|r| SaidWager::of(&r));
+    let Some(mut known) = said.wagers.remove(&settled.id).or_else(stored) else {
         return refused(format!("settlement of wager {} that its site never decided", settled.id));
     };
-    if !accepted || version.checked_add(1) != Some(settled.version) {
+    if !known.accepted || known.version.checked_add(1) != Some(settled.version) {
         return refused(format!("settlement {} of wager {} does not follow", settled.version, settled.id));
     }
     if Amount::from_minor(settled.paid).is_err() {
         return refused(format!("settlement of wager {} pays too much", settled.id));
     }
-    said.wagers.insert(settled.id, (accepted, settled.version));
+    let consumed = if known.version == 0 { known.stake } else { 0 };
+    said.dues.settled(&known.account, consumed, known.paid, settled.paid);
+    (known.version, known.paid) = (settled.version, settled.paid);
+    said.wagers.insert(settled.id, known);
     Ok(())
 }
 
@@ -309,6 +347,7 @@ fn check_posting<V: View>(
     if tx.posting(posting.id).is_some() || !said.postings.insert(posting.id) {
         return refused(format!("posting {} was decided before", posting.id));
     }
+    said.dues.posted(posting);
     Ok(())
 }
 
@@ -327,11 +366,12 @@ fn check_resolved<V: View>(
     resolved: &Resolved,
     said: &mut Said<'_>,
 ) -> Result<(), EntryError> {
-    let known = tx.posting(resolved.id).filter(|p| p.site == entry.site);
-    let prepared = |p: Posting| p.withdrawal().is_some_and(|w| w.state == WithdrawalState::Prepared);
-    if !known.is_some_and(prepared) || !said.postings.insert(resolved.id) {
+    let prepared = |p: &Posting| p.withdrawal().is_some_and(|w| w.state == WithdrawalState::Prepared);
+    let known = tx.posting(resolved.id).filter(|p| p.site == entry.site && prepared(p));
+    let Some(known) = known.filter(|_| said.postings.insert(resolved.id)) else {
         return refused(format!("withdrawal {} is not there to be confirmed or released", resolved.id));
-    }
+    };
+    said.dues.resolved(&known, resolved.confirmed);
     Ok(())
 }
 

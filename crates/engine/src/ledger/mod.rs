@@ -4,6 +4,7 @@
 mod acks;
 mod adjust;
 mod deposit;
+mod dues;
 mod escrow;
 mod geo;
 mod handed;

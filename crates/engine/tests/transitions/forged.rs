@@ -1,7 +1,7 @@
 //! Forged money events of a peer, rightly chained: ends of withdrawals, moves of homes, windows, gifts to strangers.
 //! Each stops its own site's stream, changes nothing, and harms nothing else.
 
-use crdt::{Hlc, Site};
+use crdt::{Hlc, Row, Site};
 use engine::ledger::{Exposure, Tenure};
 use engine::log::{Event, Fenced, Grant, Resolved};
 use engine::port::AccountHead;
@@ -42,14 +42,24 @@ fn assert_refused(c: &mut Cluster, events: Vec<Event>) {
     assert_eq!(c.engine(1).ledger().head(Site::new(3, 1)), c.engine(3).ledger().head(Site::new(3, 1)));
 }
 
-/// A withdrawal in region 2's own log, as region 1 knows it.
-fn prepared(c: &mut Cluster, n: u64, state: WithdrawalState) -> MintedId {
+/// A posting of region 2: a deposit, unless `act` says otherwise.
+fn posting(n: u64, act: Option<PostingAct>) -> Posting {
     let id = MintedId::mint(WALL_MS + 60_000, 2, 1, n);
-    let entry = c.engine(1).ledger().head(PEER).index + 1;
-    let act = Some(PostingAct::Withdrawal(Withdrawal { entry, state }));
     let amount = Amount::from_minor(100).unwrap();
-    let posting = Posting { id, account: acc(P), amount, body: Hash16([1; 16]), at: Hlc(1), site: PEER, act };
-    c.inject(2, 1, vec![Event::Posting(posting)]);
+    Posting { id, account: acc(P), amount, body: Hash16([1; 16]), at: Hlc(1), site: PEER, act }
+}
+
+fn row(row: Row) -> Event {
+    Event::Row(acc(P), row)
+}
+
+/// A deposit and a withdrawal of it in region 2's own log, as region 1 knows them.
+fn prepared(c: &mut Cluster, n: u64, state: WithdrawalState) -> MintedId {
+    let entry = c.engine(1).ledger().head(PEER).index + 1;
+    let withdrawal = posting(n, Some(PostingAct::Withdrawal(Withdrawal { entry, state })));
+    let (id, hld) = (withdrawal.id, if state == WithdrawalState::Prepared { 100 } else { 0 });
+    let after = row(Row { dep: 100, hld, ..Row::default() });
+    c.inject(2, 1, vec![Event::Posting(posting(n + 50, None)), Event::Posting(withdrawal), after]);
     assert!(!stopped(c));
     id
 }
@@ -95,7 +105,7 @@ fn a_deposit_is_not_ended() {
 fn a_withdrawal_is_not_ended_twice_in_two_ways() {
     let mut c = world();
     let id = prepared(&mut c, 1, WithdrawalState::Prepared);
-    c.inject(2, 1, vec![ended(id, true)]);
+    c.inject(2, 1, vec![ended(id, true), row(Row { dep: 100, hld: 100, wdr: 100, ..Row::default() })]);
     assert!(!stopped(&c));
     assert_refused(&mut c, vec![ended(id, false)]);
     let mut c = world();
@@ -114,12 +124,9 @@ fn a_withdrawal_that_was_refused_is_not_ended() {
 fn a_withdrawal_does_not_begin_ended() {
     for state in [WithdrawalState::Confirmed, WithdrawalState::Released] {
         let mut c = world();
-        let id = MintedId::mint(WALL_MS + 60_000, 2, 1, 1);
         let entry = c.engine(1).ledger().head(PEER).index + 1;
         let act = Some(PostingAct::Withdrawal(Withdrawal { entry, state }));
-        let amount = Amount::from_minor(100).unwrap();
-        let posting = Posting { id, account: acc(P), amount, body: Hash16([1; 16]), at: Hlc(1), site: PEER, act };
-        assert_refused(&mut c, vec![Event::Posting(posting)]);
+        assert_refused(&mut c, vec![Event::Posting(posting(1, act))]);
     }
 }
 
@@ -202,4 +209,43 @@ fn windows_that_say_two_things_of_one_currency_are_refused_and_anothers_windows_
     let w = c.wager(1, P, "50");
     assert_eq!(accepted(&c.place(1, w)), Some(true));
     assert_refused(&mut c, vec![Event::Windows(vec![window(5), window(500)])]);
+}
+
+#[test]
+fn a_row_alone_moves_no_money() {
+    let grown = [
+        Row { dep: 5, ..Row::default() },
+        Row { pay: 5, ..Row::default() },
+        Row { dep: 5, stk: 5, ..Row::default() },
+        Row { dep: 5, stk: 5, rel: 5, ..Row::default() },
+        Row { dep: 5, clw: 5, ..Row::default() },
+        Row { dbt: 5, ..Row::default() },
+        Row { dep: 5, hld: 5, ..Row::default() },
+        Row { dep: 5, hld: 5, unh: 5, ..Row::default() },
+    ];
+    for after in grown {
+        let mut c = world();
+        assert_refused(&mut c, vec![row(after)]);
+    }
+}
+
+#[test]
+fn a_deposit_credits_what_it_says_and_not_without_its_row() {
+    for dep in [0, 99, 101] {
+        let mut c = world();
+        assert_refused(&mut c, vec![Event::Posting(posting(1, None)), row(Row { dep, ..Row::default() })]);
+    }
+    let mut c = world();
+    assert_refused(&mut c, vec![Event::Posting(posting(1, None))]);
+}
+
+#[test]
+fn a_withdrawal_takes_what_it_says() {
+    for (hld, confirmed, wdr, unh) in
+        [(100, true, 99, 0), (100, true, 0, 100), (100, false, 100, 0), (100, false, 0, 0)]
+    {
+        let mut c = world();
+        let id = prepared(&mut c, 1, WithdrawalState::Prepared);
+        assert_refused(&mut c, vec![ended(id, confirmed), row(Row { dep: 100, hld, wdr, unh, ..Row::default() })]);
+    }
 }

@@ -1,15 +1,15 @@
 //! Homes that follow their players: when they move, what goes with them, and what stays put.
 
-use crdt::{Row, Site};
+use crdt::{Hlc, Row, Site};
 use engine::door::Lane;
 use engine::ledger::Tenure;
 use engine::log::{Event, Grant};
 use engine::port::AccountHead;
 use engine::wire::PeerMessage;
 
-use model::{Answer, InFlight, Query, Refusal};
+use model::{Amount, Answer, Hash16, InFlight, MintedId, Posting, Query, Refusal};
 
-use crate::cluster::{Cluster, acc, accepted, gbp};
+use crate::cluster::{Cluster, WALL_MS, acc, accepted, gbp};
 
 const P: &str = "p@eu-west";
 
@@ -206,7 +206,10 @@ fn push_to_old_home(c: &mut Cluster) {
     let mut row = Row { dep: 500, ..Row::default() };
     row.sent.insert(Site::new(1, 1), 500);
     let grant = Grant { to: Site::new(1, 1), account: acc(P), amount: 500, request: 0 };
-    c.inject(3, 1, vec![Event::Grant(grant), Event::Row(acc(P), row)]);
+    let (id, amount) = (MintedId::mint(WALL_MS + 60_000, 3, 1, 77), Amount::from_minor(500).unwrap());
+    let site = Site::new(3, 1);
+    let credit = Posting { id, account: acc(P), amount, body: Hash16([1; 16]), at: Hlc(1), site, act: None };
+    c.inject(3, 1, vec![Event::Posting(credit), Event::Grant(grant), Event::Row(acc(P), row)]);
 }
 
 #[test]
