@@ -162,7 +162,7 @@ impl Engine {
             version: market.version,
             price_dot: offer.dot,
         };
-        if let Some(code) = self.leg_refusal(now, market, &leg.outcome) {
+        if let Some(code) = self.market_refusal(now, market).or_else(|| market.offer_refusal(&leg.outcome, &offer)) {
             return Ok((seen, Some((code, None))));
         }
         let on_offer = offer.odds.expect("an outcome without odds was refused");
@@ -173,11 +173,6 @@ impl Engine {
             }
             None => Ok((seen, Some((RejectCode::OddsChanged, Some(on_offer))))),
         }
-    }
-
-    /// First reason not to sell a leg, in the order of API.md; the price itself aside.
-    pub(crate) fn leg_refusal(&self, now: Now, market: &Market, outcome: &OutcomeKey) -> Option<RejectCode> {
-        self.market_refusal(now, market).or_else(|| market.outcome_refusal(outcome))
     }
 
     /// First reason not to sell anything of a market.

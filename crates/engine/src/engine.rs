@@ -291,7 +291,7 @@ impl Engine {
         }
         assert!(!self.ledger.read_only, "a site in quarantine writes no entry");
         let head = self.ledger.head(self.site);
-        let mut events = std::mem::take(&mut tx.events);
+        let mut events = tx.take_events();
         for account in std::mem::take(&mut tx.rows) {
             let row = self.ledger.accounts.get(&account).and_then(|a| a.rows.get(&self.site));
             let row = row.expect("a touched row exists").clone();

@@ -8,7 +8,6 @@ use crdt::{Hlc, Row, Site};
 use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
 use minicbor::{Decode, Encode};
-use model::limits::{ENTRY_EVENTS_MAX, ENTRY_LEGS_MAX};
 use model::{
     AccountId, Hash16, MarketKey, MintedId, Posting, Received, ReferenceDecision, ResultRegister, ResultScope, Session,
     Text, WagerRecord, WagerState,
@@ -293,11 +292,4 @@ pub fn seal_of(site: Site, first: u64, entries: &[Bytes]) -> Result<Seal, EntryE
 #[must_use]
 pub fn sum16(a: Hash16, b: Hash16) -> Hash16 {
     Hash16(u128::from_be_bytes(a.0).wrapping_add(u128::from_be_bytes(b.0)).to_be_bytes())
-}
-
-/// Whether an entry being built takes nothing more: wagers of many legs are far larger than other events.
-#[must_use]
-pub(crate) fn is_full(events: &[Event]) -> bool {
-    let legs = |event: &Event| if let Event::Wager(wager) = event { wager.0.legs.len() } else { 0 };
-    events.len() >= ENTRY_EVENTS_MAX || events.iter().map(legs).sum::<usize>() >= ENTRY_LEGS_MAX
 }

@@ -200,7 +200,7 @@ impl Engine {
                 } else {
                     self.stats.wagers_rejected += 1;
                 }
-                if crate::log::is_full(&tx.events) {
+                if tx.is_full() {
                     self.seal(tx);
                 }
                 Look::Answered(self.wager_answer(record, false))

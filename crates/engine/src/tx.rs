@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crdt::Hlc;
+use model::limits::{ENTRY_EVENTS_MAX, ENTRY_LEGS_MAX};
 use model::{
     AccountId, Answer, MarketKey, MintedId, Posting, Reference, ReferenceDecision, Refusal, ResultRegister,
     ResultScope, WagerRecord,
 };
 
 use crate::door::{Effect, Lane, Now, Output, RequestId};
-use crate::log::{Cause, Event};
+use crate::log::{Cause, Event, SharedWager};
 use crate::overlay::{Layered, Overlay};
 use crate::port::{View, Write};
 use crate::wire::PeerMessage;
@@ -29,6 +30,8 @@ pub(crate) struct Tx<'v, V> {
     pub(crate) at: Option<Hlc>,
     pub(crate) events: Vec<Event>,
     pub(crate) rows: BTreeSet<AccountId>,
+    /// Legs of the wagers among the events.
+    legs: usize,
 }
 
 impl<'v, V: View> Tx<'v, V> {
@@ -43,12 +46,30 @@ impl<'v, V: View> Tx<'v, V> {
             at: None,
             events: Vec::new(),
             rows: BTreeSet::new(),
+            legs: 0,
         }
     }
 
     pub(crate) fn put(&mut self, write: Write) {
         self.over.absorb(&write);
         self.batch.push(write);
+    }
+
+    /// A decided wager joins the entry being built.
+    pub(crate) fn decided(&mut self, record: &Arc<WagerRecord>) {
+        self.legs += record.legs.len();
+        self.events.push(Event::Wager(SharedWager(Arc::clone(record))));
+    }
+
+    /// Whether the entry being built takes nothing more: wagers of many legs are far larger than other events.
+    pub(crate) fn is_full(&self) -> bool {
+        self.events.len() >= ENTRY_EVENTS_MAX || self.legs >= ENTRY_LEGS_MAX
+    }
+
+    /// The entry being built is taken, to be sealed.
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+        self.legs = 0;
+        std::mem::take(&mut self.events)
     }
 
     pub(crate) fn effect(&mut self, effect: Effect) {

@@ -12,7 +12,7 @@ use model::{
 
 use super::Ledger;
 use super::window::Unacked;
-use crate::log::{Event, SharedWager};
+use crate::log::Event;
 use crate::planted::Planted;
 use crate::port::{View, Write};
 use crate::tx::Tx;
@@ -165,7 +165,7 @@ impl Ledger {
                 tx.put(Write::MarketWager(leg.market.clone(), record.id));
             }
         }
-        tx.events.push(Event::Wager(SharedWager(Arc::clone(&record))));
+        tx.decided(&record);
         record
     }
 }

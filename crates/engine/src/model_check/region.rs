@@ -264,7 +264,7 @@ fn seal(ledger: &mut Ledger, tx: &mut Tx<'_, Disk>) {
         return;
     }
     let head = ledger.head(ledger.site);
-    let mut events = std::mem::take(&mut tx.events);
+    let mut events = tx.take_events();
     for account in std::mem::take(&mut tx.rows) {
         let row = ledger.accounts.get(&account).and_then(|a| a.rows.get(&ledger.site));
         events.push(Event::Row(account, row.expect("a touched row exists").clone()));

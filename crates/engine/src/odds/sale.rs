@@ -25,6 +25,10 @@ impl Market {
     /// The producer whose slot counts: greatest source time among those not handed over; a desk only where there is
     /// no feed. `None` when nobody has stated a status.
     pub(crate) fn current_producer(&self) -> Option<&ProducerId> {
+        if self.status.feeds.len() <= 1 {
+            // Whatever it says, there is no other.
+            return self.status.feeds.keys().next();
+        }
         let slots = || self.status.feeds.iter().filter(|(p, _)| p.desk_region().is_none());
         let newest_handover =
             slots().filter(|(_, s)| s.value == MarketStatus::HandedOver).map(|(_, s)| s.time_ms).max();
@@ -136,12 +140,16 @@ impl Market {
 
     /// First reason not to sell one outcome of a market that is on sale.
     pub(crate) fn outcome_refusal(&self, outcome: &OutcomeKey) -> Option<RejectCode> {
+        self.offer(outcome).map_or(Some(RejectCode::NoPrice), |offer| self.offer_refusal(outcome, &offer))
+    }
+
+    /// The same, of an offer that has been looked up.
+    pub(crate) fn offer_refusal(&self, outcome: &OutcomeKey, offer: &Offer) -> Option<RejectCode> {
         let withdrawn = SettlementCall::Result(OutcomeResult::Withdrawn);
-        match self.offer(outcome) {
-            Some(offer) if !offer.active || self.result_of(outcome) == withdrawn => Some(RejectCode::SelectionInactive),
-            Some(Offer { odds: Some(_), .. }) => None,
-            _ => Some(RejectCode::NoPrice),
+        if !offer.active || self.result_of(outcome) == withdrawn {
+            return Some(RejectCode::SelectionInactive);
         }
+        offer.odds.is_none().then_some(RejectCode::NoPrice)
     }
 }
 
