@@ -4,8 +4,8 @@
 use model::limits::{AMOUNT_MINOR_MAX, LEGS_MAX};
 use model::settlement::{Rounding, System, lines_of, potential};
 use model::{
-    AccountId, Amount, Currency, Hash16, Leg, LegTaken, MarketKey, MoneyError, OddsPolicy, OutcomeKey, Problem,
-    ProducerId, Refusal, RejectCode, Share, Text, WagerRequest,
+    AccountId, Amount, Currency, Hash16, Leg, LegTaken, MarketKey, MoneyError, OddsPolicy, Problem, ProducerId,
+    Refusal, RejectCode, Share, Text, WagerRequest,
 };
 use rust_decimal::Decimal;
 

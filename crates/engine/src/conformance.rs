@@ -93,7 +93,7 @@ pub fn one_of_each() -> Vec<Write> {
         Write::Odds(RegisterKey::Status(market.clone()), status(MarketStatus::Suspended, 5)),
         Write::Book(market, Arc::new(book(5))),
         Write::Granted(Site::new(2, 1), account, 4),
-        Write::Meta(meta),
+        Write::Meta(Box::new(meta)),
         Write::Handed(id, site, Some(Handed { entry: 3, to: Some(Site::new(2, 1)) })),
         Write::Reference(decided("stripe", "ch_1", Some(id))),
         taken("stripe", "ch_2", site, true),
@@ -362,7 +362,7 @@ fn any_write(draw: &mut Draw) -> Write {
         12 => Write::Granted(site, player, draw.below(9)),
         13 => Write::Reference(decided("pay", name, (draw.below(2) == 0).then_some(wager_id))),
         14 => taken("pay", name, site, draw.below(2) == 0),
-        _ => Write::Meta(Meta { owner_ms: draw.below(9), ..Meta::default() }),
+        _ => Write::Meta(Box::new(Meta { owner_ms: draw.below(9), ..Meta::default() })),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use crdt::Site;
+use crdt::{Row, Site};
 use feeds::betfair::registers::Summary;
 use model::{AccountId, Refusal, Text, Token};
 
@@ -74,7 +74,8 @@ pub struct Engine {
 /// What a group has changed in memory and writes once, at its end.
 #[derive(Debug, Default)]
 pub(crate) struct Unsaved {
-    pub(crate) rows: BTreeSet<(AccountId, Site)>,
+    /// As they stand after their last entry.
+    pub(crate) rows: BTreeMap<(AccountId, Site), Row>,
     heads: BTreeSet<Site>,
     odds: BTreeSet<RegisterKey>,
 }
@@ -140,7 +141,7 @@ impl Engine {
                 self.ledger.restore_windows(&meta.windows);
                 self.acquire_last = meta.acquires;
                 self.ledger.restore_confirmed(&meta);
-                self.meta = meta;
+                self.meta = *meta;
             }
             Write::Ticket(id, ticket) => {
                 if let Some(ticket) = ticket {
@@ -200,7 +201,7 @@ impl Engine {
             || meta.joined != self.meta.joined
             || meta.lost != self.meta.lost
         {
-            batch.push(Write::Meta(meta.clone()));
+            batch.push(Write::Meta(Box::new(meta.clone())));
             self.meta = meta;
         }
         Output { batch, then }
@@ -295,18 +296,27 @@ impl Engine {
         for account in std::mem::take(&mut tx.rows) {
             let row = self.ledger.accounts.get(&account).and_then(|a| a.rows.get(&self.site));
             let row = row.expect("a touched row exists").clone();
-            self.unsaved.rows.insert((account.clone(), self.site));
             events.push(Event::Row(account, row));
         }
         let at = tx.at.take().unwrap_or_else(|| self.time.stamp());
         let entry = Entry { site: self.site, seq: head.index + 1, prev: head.hash, at, by: tx.by, events };
-        let bytes = entry.encode();
+        let (seq, bytes) = (entry.seq, entry.encode());
+        self.keep_rows(self.site, entry.events);
         let next = head.after(&bytes);
         tx.put(Write::Log(self.site, next.index, bytes.clone()));
         self.set_head(self.site, next);
-        self.outbox.push((entry.seq, bytes));
+        self.outbox.push((seq, bytes));
         self.ledger.raise_floor();
         self.stats.entries_written += 1;
+    }
+
+    /// Notes an entry's rows: the group's last one of each account is saved at its end.
+    pub(crate) fn keep_rows(&mut self, site: Site, events: Vec<Event>) {
+        for event in events {
+            if let Event::Row(account, row) = event {
+                self.unsaved.rows.insert((account, site), row);
+            }
+        }
     }
 
     pub(crate) fn set_head(&mut self, site: Site, head: LogHead) {
@@ -351,11 +361,7 @@ impl Engine {
     /// Rows, heads and registers that this group changed: each is written once, as it stands at the group's end.
     fn unsaved_writes(&mut self) -> Vec<Write> {
         let unsaved = std::mem::take(&mut self.unsaved);
-        let rows = unsaved.rows.into_iter().map(|(account, site)| {
-            let row = self.ledger.accounts.get(&account).and_then(|a| a.rows.get(&site));
-            let row = row.expect("a changed row exists").clone();
-            Write::Row(account, site, row)
-        });
+        let rows = unsaved.rows.into_iter().map(|((account, site), row)| Write::Row(account, site, row));
         let heads = unsaved.heads.into_iter().map(|site| Write::LogHead(site, self.ledger.head(site)));
         let odds = unsaved.odds.into_iter().map(|key| {
             let value = self.plane.get(&key).expect("a changed register exists");

@@ -171,7 +171,7 @@ pub enum Write {
     /// The last acquire request of a site that was granted here, per account: a repeat grants nothing.
     Granted(Site, AccountId, u64),
     /// Everything else.
-    Meta(Meta),
+    Meta(Box<Meta>),
     /// A site gave an undecided wager id away or closed it, by its own log; `None` forgets it.
     Handed(MintedId, Site, Option<Handed>),
     /// A wager id of a region that could not be heard when a client asked for it here; `None` forgets it. This region's

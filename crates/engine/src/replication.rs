@@ -513,9 +513,6 @@ impl Engine {
         tx.by = Cause::Peer;
         let merged = self.ledger.apply_entry(tx, &entry);
         self.stats.entries_applied += 1;
-        merged.rows.into_iter().for_each(|id| {
-            self.unsaved.rows.insert((id, site));
-        });
         self.links.values_mut().for_each(|l| l.have_due = true);
         merged.markets.iter().for_each(|m| self.ledger.mark_settle(tx, m));
         self.close_markets(&entry);
@@ -531,6 +528,7 @@ impl Engine {
         self.reached(tx, site, seq);
         self.reached_ids(tx, site, seq);
         self.answer_confirmed(tx, site);
+        self.keep_rows(site, entry.events);
         Ok(())
     }
 

@@ -265,14 +265,18 @@ impl Engine {
     fn take_record<V: View>(&mut self, tx: &mut Tx<'_, V>, record: Record, brought: &BTreeMap<Site, u64>) {
         let result = match &record {
             Record::Result(market, scope, register) => Some((market.clone(), scope.clone(), register.clone())),
-            Record::Row(account, site, _) => {
-                let changes = brought.contains_key(site);
-                changes.then(|| self.unsaved.rows.insert((account.clone(), *site)));
-                None
-            }
+            _ => None,
+        };
+        let row = match &record {
+            Record::Row(account, site, _) => brought.contains_key(site).then(|| (account.clone(), *site)),
             _ => None,
         };
         let merged = self.ledger.take_record(tx, record, brought);
+        if let Some((account, site)) = row
+            && let Some(row) = self.ledger.accounts.get(&account).and_then(|a| a.rows.get(&site)).cloned()
+        {
+            self.unsaved.rows.insert((account, site), row);
+        }
         merged.markets.iter().for_each(|m| self.ledger.mark_settle(tx, m));
         if let Some((market, scope, register)) = result {
             self.close_market(&market, &scope, &register);

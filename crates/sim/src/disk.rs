@@ -142,7 +142,7 @@ impl Tables {
             Write::Handed(id, site, None) => drop(self.handed.remove(&(id, site))),
             Write::Ticket(id, Some(ticket)) => drop(self.tickets.insert(id, ticket)),
             Write::Ticket(id, None) => drop(self.tickets.remove(&id)),
-            Write::Meta(meta) => self.meta = Some(meta),
+            Write::Meta(meta) => self.meta = Some(*meta),
             Write::Cut(site, upto) => {
                 // Everything of the log up to there lies before its next entry.
                 let mut rest = self.log.split_off(&(site, 0));
@@ -290,7 +290,7 @@ impl Durable for MemoryDisk {
         t.received
             .iter()
             .for_each(|((name, site), word)| visit(Write::Received(name.clone(), *site, Some(word.clone()))));
-        t.meta.iter().for_each(|meta| visit(Write::Meta(meta.clone())));
+        t.meta.iter().for_each(|meta| visit(Write::Meta(Box::new(meta.clone()))));
     }
 
     fn commit(&mut self, batch: &[Write]) -> Result<(), StoreError> {

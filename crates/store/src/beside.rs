@@ -210,7 +210,7 @@ impl Pinned for Frozen<'_> {
         let mut found = Meta::default();
         let scanned = self.scan(Family::Meta, from, Some(to), |write, _| {
             if let Write::Meta(meta) = write {
-                found = meta;
+                found = *meta;
             }
             true
         });

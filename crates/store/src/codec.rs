@@ -98,7 +98,7 @@ pub(crate) fn read(family: Family, key: &[u8], bytes: &[u8]) -> Result<Write, Da
         Key::Result(market, scope) => Write::Result(market, scope, record::open(family, key, bytes)?),
         Key::Odds(register) => Write::Odds(register, record::open(family, key, bytes)?),
         Key::Book(market) => Write::Book(market, Arc::new(record::open(family, key, bytes)?)),
-        Key::Meta => Write::Meta(record::open(family, key, bytes)?),
+        Key::Meta => Write::Meta(Box::new(record::open(family, key, bytes)?)),
         Key::LogHead(site) => Write::LogHead(site, record::open(family, key, bytes)?),
         Key::Settle(market) => Write::Settle(market, Some(record::open(family, key, bytes)?)),
         Key::Handed(id, site) => Write::Handed(id, site, Some(record::open(family, key, bytes)?)),
@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(entry(&[9, 0xa0]), Err(Damage::Version(9)));
         let mut long = vec![record::RECORD_VERSION];
         long.extend(minicbor::to_vec(Meta::default()).unwrap());
-        assert_eq!(entry(&long), Ok(Write::Meta(Meta::default())));
+        assert_eq!(entry(&long), Ok(Write::Meta(Box::default())));
         long.push(0);
         assert_eq!(entry(&long), Err(Damage::Trailing));
         assert_eq!(read(Family::Meta, &[9], &out), Err(Damage::Key(crate::keys::BadKey)));
@@ -424,7 +424,7 @@ mod tests {
             }),
             (any::<u64>(), vector, any::<bool>()).prop_map(|(owner_ms, v, joined)| {
                 let odds: Vector = v.into_iter().collect();
-                Write::Meta(Meta { owner_ms, odds, joined, ..Meta::default() })
+                Write::Meta(Box::new(Meta { owner_ms, odds, joined, ..Meta::default() }))
             }),
             proptest::sample::select(one_of_each()),
         ]

@@ -24,8 +24,6 @@ use crate::tx::Tx;
 pub(crate) struct Merged {
     /// Accounts whose rights here grew, or that are new: clients may be waiting.
     pub(crate) accounts: Vec<AccountId>,
-    /// Accounts whose row of the writer changed.
-    pub(crate) rows: Vec<AccountId>,
     /// Markets whose results changed.
     pub(crate) markets: Vec<MarketKey>,
 }
@@ -34,7 +32,8 @@ pub(crate) struct Merged {
 #[derive(Default)]
 pub(super) struct Said<'e> {
     heads: BTreeMap<&'e AccountId, &'e AccountHead>,
-    rows: BTreeMap<&'e AccountId, &'e Row>,
+    /// The writer's rows: as they were before the entry, if known, and as it leaves them.
+    rows: BTreeMap<&'e AccountId, (Option<&'e Row>, &'e Row)>,
     /// Wagers decided or settled in this entry, as they stand after it.
     pub(super) wagers: BTreeMap<MintedId, SaidWager>,
     /// What this entry's events do to rows.
@@ -44,6 +43,17 @@ pub(super) struct Said<'e> {
     pub(super) handed: BTreeSet<MintedId>,
     /// Payment references decided in this entry.
     pub(super) references: BTreeSet<&'e Reference>,
+}
+
+impl Said<'_> {
+    /// The rows of an entry move the money that its events say, to the unit.
+    fn check_dues(mut self) -> Result<(), EntryError> {
+        let none = Row::default();
+        for (id, (before, row)) in self.rows {
+            self.dues.check(id, before.unwrap_or(&none), row)?;
+        }
+        self.dues.check_paid()
+    }
 }
 
 /// A wager as far as its settlement's check needs it.
@@ -86,8 +96,9 @@ impl Ledger {
             match event {
                 Event::Account(id, head) => self.check_account(entry, id, head, region_name, &mut said)?,
                 Event::Row(id, row) => {
-                    self.check_row(entry.site, id, row, said.rows.get(id).copied())?;
-                    said.rows.insert(id, row);
+                    let said_row = said.rows.get(id).copied();
+                    let before = self.check_row(entry.site, id, row, said_row)?;
+                    said.rows.insert(id, (before, row));
                 }
                 Event::Wager(record) => {
                     let id = record.0.id;
@@ -133,17 +144,7 @@ impl Ledger {
                 }
             }
         }
-        self.check_dues(entry.site, said)
-    }
-
-    /// The rows of an entry move the money that its events say, to the unit.
-    fn check_dues(&self, site: Site, mut said: Said<'_>) -> Result<(), EntryError> {
-        let none = Row::default();
-        for (id, row) in &said.rows {
-            let before = self.accounts.get(*id).and_then(|a| a.rows.get(&site)).unwrap_or(&none);
-            said.dues.check(id, before, row)?;
-        }
-        said.dues.check_paid()
+        said.check_dues()
     }
 
     fn check_account<'e>(
@@ -165,10 +166,18 @@ impl Ledger {
         Ok(())
     }
 
-    /// A row may arrive before its account's head, which another site wrote: rows need no order across sites.
-    fn check_row(&self, site: Site, id: &AccountId, row: &Row, said: Option<&Row>) -> Result<(), EntryError> {
+    /// A row may arrive before its account's head, which another site wrote: rows need no order across sites. Returns
+    /// the row as it was before the entry.
+    fn check_row<'s>(
+        &'s self,
+        site: Site,
+        id: &AccountId,
+        row: &Row,
+        said: Option<(Option<&'s Row>, &'s Row)>,
+    ) -> Result<Option<&'s Row>, EntryError> {
         let rows = self.accounts.get(id).map(|a| &a.rows);
-        if let Some(before) = said.or_else(|| rows.and_then(|r| r.get(&site)))
+        let known = rows.and_then(|r| r.get(&site));
+        if let Some(before) = said.map(|(_, last)| last).or(known)
             && let Err(e) = before.check_successor(row)
         {
             return refused(format!("row of {id}: {e}"));
@@ -180,11 +189,11 @@ impl Ledger {
             return refused(format!("row of {id} spends what is not there"));
         }
         let taken_from_us = row.recv.get(&self.site).copied().unwrap_or(0);
-        let sent = rows.and_then(|r| r.get(&self.site)).and_then(|r| r.sent.get(&site)).copied().unwrap_or(0);
-        if taken_from_us > sent && !self.read_only {
+        let sent = || rows.and_then(|r| r.get(&self.site)).and_then(|r| r.sent.get(&site)).copied().unwrap_or(0);
+        if taken_from_us > 0 && taken_from_us > sent() && !self.read_only {
             return refused(format!("row of {id} takes more than was granted to it"));
         }
-        Ok(())
+        Ok(known)
     }
 
     /// Applies a checked entry. Own consequences (received rights) join the entry being built in `tx`.
@@ -205,8 +214,9 @@ impl Ledger {
                 }
                 Event::Row(id, row) => {
                     self.apply_row(entry.site, id, row);
-                    merged.rows.push(id.clone());
-                    if self.planted != Planted::IncrementDeltas && self.receive(tx, entry.site, id) > 0 {
+                    // Most rows send this site nothing: the account need not be looked up again.
+                    let sends = row.sent.contains_key(&self.site) && self.planted != Planted::IncrementDeltas;
+                    if sends && self.receive(tx, entry.site, id) > 0 {
                         merged.accounts.push(id.clone());
                     }
                 }
@@ -260,7 +270,10 @@ impl Ledger {
 
     fn apply_row(&mut self, site: Site, id: &AccountId, row: &Row) {
         assert_ne!(site, self.site, "only this site writes its own rows");
-        self.accounts.entry(id.clone()).or_default().rows.insert(site, row.clone());
+        match self.accounts.get_mut(id) {
+            Some(known) => known.rows.insert(site, row.clone()),
+            None => self.accounts.entry(id.clone()).or_default().rows.insert(site, row.clone()),
+        };
     }
 }
 

@@ -93,8 +93,7 @@ impl Ledger {
             Record::Account(id, head) => self.take_account(tx, id, head),
             Record::Row(id, site, row) if brings(site) => {
                 assert_ne!(site, self.site, "only this site writes its own rows");
-                self.accounts.entry(id.clone()).or_default().rows.entry(site).or_default().join(&row);
-                merged.rows.push(id);
+                self.accounts.entry(id).or_default().rows.entry(site).or_default().join(&row);
             }
             Record::Wager(wager) if brings(wager.0.owner) => {
                 if tx.wager(wager.0.id).is_some_and(|known| known.owner != wager.0.owner) {

@@ -148,7 +148,7 @@ impl Pinned for MemStore {
     }
 
     fn meta(&self) -> Meta {
-        let meta = |w: &Write| if let Write::Meta(meta) = w { Some(meta.clone()) } else { None };
+        let meta = |w: &Write| if let Write::Meta(meta) = w { Some(Meta::clone(meta)) } else { None };
         self.boot.get(&Boot::Meta).and_then(meta).unwrap_or_default()
     }
 }

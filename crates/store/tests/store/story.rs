@@ -70,7 +70,7 @@ pub(crate) fn batch(n: u64) -> Vec<Write> {
     let slot = FeedSlot { time_ms: n, seq: 0, value: model::OutcomeResult::Won, dot, at: Hlc(n) };
     let register = Register { feeds: [(producer, slot)].into(), ..Register::default() };
     out.push(Write::Result(market(), ResultScope::Market, register));
-    out.push(Write::Meta(Meta { owner_ms: n, ..Meta::default() }));
+    out.push(Write::Meta(Box::new(Meta { owner_ms: n, ..Meta::default() })));
     out
 }
 
