@@ -142,7 +142,7 @@ fn escape(text: &str) -> String {
 }
 
 /// Query parameters: each at most once, only those that are known.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {

@@ -15,7 +15,8 @@ use utoipa_axum::routes;
 use crate::config::ApiConfigError;
 use crate::problem::Problem;
 use crate::routes::{
-    accounts, admin, deposits, feeds, health, ids, markets, odds, postings, producers, quotes, sessions, uof, wagers,
+    accounts, admin, browse, deposits, feeds, health, ids, markets, odds, postings, producers, quotes, sessions,
+    suspensions, uof, wagers,
 };
 use crate::state::AppState;
 use crate::token::{self, REPLAYED, STALE, TOKEN, WAIT_MS};
@@ -54,6 +55,10 @@ fn calls() -> OpenApiRouter<AppState> {
         .routes(routes!(markets::suspend))
         .routes(routes!(markets::resume))
         .routes(routes!(markets::result))
+        .routes(routes!(browse::events))
+        .routes(routes!(browse::markets))
+        .routes(routes!(browse::query))
+        .routes(routes!(suspensions::suspend, suspensions::lift, suspensions::list))
         .routes(routes!(odds::write))
         .routes(routes!(feeds::betfair))
         .routes(routes!(uof::uof))

@@ -65,6 +65,8 @@ impl Engine {
             policy: item.policy,
             client_ref: item.client_ref.clone(),
             durability: item.durability,
+            delay_ms: self.delay_of(&item.legs),
+            asked_ms: None,
             shape: Shape {
                 unit: (seen.lines > 1).then_some(seen.unit),
                 system: item.system.clone(),
@@ -94,6 +96,9 @@ impl Engine {
         let stake = stake.ok_or_else(|| bad_amount("unit_stake", MoneyError::TooLarge))?;
         let mut legs = Vec::with_capacity(asked.legs.len());
         let mut problems = Vec::new();
+        if self.ledger.is_excluded(asked.account) {
+            problems.push(Problem { leg: None, code: RejectCode::AccountExcluded, odds: None });
+        }
         for (index, leg) in asked.legs.iter().enumerate() {
             let (seen, problem) = self.admit_leg(now, leg, asked.policy)?;
             legs.push(seen);
@@ -162,7 +167,9 @@ impl Engine {
             version: market.version,
             price_dot: offer.dot,
         };
-        if let Some(code) = self.market_refusal(now, market).or_else(|| market.offer_refusal(&leg.outcome, &offer)) {
+        if let Some(code) =
+            self.market_refusal(now, &leg.market, market).or_else(|| market.offer_refusal(&leg.outcome, &offer))
+        {
             return Ok((seen, Some((code, None))));
         }
         let on_offer = offer.odds.expect("an outcome without odds was refused");
@@ -176,12 +183,12 @@ impl Engine {
     }
 
     /// First reason not to sell anything of a market.
-    pub(crate) fn market_refusal(&self, now: Now, market: &Market) -> Option<RejectCode> {
+    pub(crate) fn market_refusal(&self, now: Now, key: &MarketKey, market: &Market) -> Option<RejectCode> {
         let stale = match market.current_producer() {
             Some(producer) => self.producer_refusal(now, producer),
             None => Some(RejectCode::ProducerDown),
         };
-        stale.or_else(|| market.market_refusal())
+        stale.or_else(|| market.market_refusal(self.plane.held_wider(key, market)))
     }
 
     /// Why a producer's odds are not sold here now.

@@ -98,6 +98,15 @@ pub fn one_of_each() -> Vec<Write> {
         Write::Reference(decided("stripe", "ch_1", Some(id))),
         taken("stripe", "ch_2", site, true),
         Write::Session(id, Some(session(id, true))),
+        Write::Exclusion(samples::account("p1@eu-west"), site, exclusion()),
+        Write::Delayed(
+            id,
+            Some(crate::delayed::sample(
+                samples::account("p1@eu-west"),
+                samples::market("betfair:1.1"),
+                samples::outcome("10"),
+            )),
+        ),
         Write::Staged(1, Bytes::from_static(b"a page of a snapshot")),
     ]
 }
@@ -222,6 +231,11 @@ fn a_session_is_removed_by_none<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S
     bench.check("sessions are kept, and how they ended");
     bench.commit(&[Write::Session(gone, None)]);
     bench.check("a session is forgotten");
+    let note = || crate::delayed::sample(account("p1@eu-west"), market("m"), outcome("o"));
+    bench.commit(&[Write::Delayed(gone, Some(note())), Write::Delayed(kept, Some(note()))]);
+    let row = |name, site| Write::Exclusion(account(name), Site::new(site, 1), exclusion());
+    bench.commit(&[Write::Delayed(gone, None), row("a@eu-west", 1), row("a@eu-west", 2), row("aa@eu-west", 1)]);
+    bench.check("a delayed wager is forgotten, and rows of suspensions are kept by account and site");
 }
 
 fn a_log_range_has_no_hole_and_bounds<S: Durable, F: FnMut() -> S>(bench: &mut Bench<S, F>) {
@@ -381,6 +395,8 @@ enum BootKey {
     Ticket(MintedId),
     Received(Reference, Site),
     Session(MintedId),
+    Exclusion(AccountId, Site),
+    Delayed(MintedId),
 }
 
 /// All that a store was told, the plain way.
@@ -410,6 +426,7 @@ impl Told {
             Write::Handed(id, site, None) => drop(self.boot.remove(&BootKey::Handed(id, site))),
             Write::Ticket(id, None) => drop(self.boot.remove(&BootKey::Ticket(id))),
             Write::Session(id, None) => drop(self.boot.remove(&BootKey::Session(id))),
+            Write::Delayed(id, None) => drop(self.boot.remove(&BootKey::Delayed(id))),
             Write::Received(name, site, None) => drop(self.boot.remove(&BootKey::Received(name, site))),
             Write::Reference(d) => drop(self.references.insert(d.received.reference.clone(), d)),
             Write::Cut(site, upto) => self.logs.retain(|(of, index), _| *of != site || *index > upto),
@@ -498,6 +515,8 @@ fn boot_key(write: &Write) -> Option<BootKey> {
         Write::Handed(id, site, Some(_)) => BootKey::Handed(*id, *site),
         Write::Ticket(id, Some(_)) => BootKey::Ticket(*id),
         Write::Session(id, Some(_)) => BootKey::Session(*id),
+        Write::Exclusion(account, site, _) => BootKey::Exclusion(account.clone(), *site),
+        Write::Delayed(id, Some(_)) => BootKey::Delayed(*id),
         Write::Received(name, site, Some(_)) => BootKey::Received(name.clone(), *site),
         _ => return None,
     })

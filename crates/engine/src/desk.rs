@@ -27,6 +27,7 @@ impl Engine {
         match command {
             Command::PutMarket(draft) => self.put_market(tx, &draft),
             Command::WriteOdds(writes) => self.put_odds(writes).map(Answer::Odds),
+            Command::Suspend { scope, lift } => self.suspend(tx, scope, lift),
             Command::SetStatus { market, act } => self.set_status(tx, &market, act),
             Command::WriteResults { market, results } => self.write_results(tx, &market, &results),
             Command::Alive { producer, source_time_ms } => {

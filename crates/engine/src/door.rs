@@ -221,6 +221,8 @@ pub struct Config {
     pub windows: Vec<Exposure>,
     /// How much of each log is kept.
     pub kept: Kept,
+    /// Wagers on markets in play wait for those markets' delay.
+    pub bet_delays: bool,
 }
 
 /// How much of each log is kept when other regions hold it, in entries.

@@ -10,6 +10,7 @@ use model::{AccountId, Refusal, Text, Token};
 
 use crate::confirming::Confirming;
 use crate::cutting::Cutting;
+use crate::delaying::Delaying;
 use crate::door::{Config, Input, Now, Output};
 use crate::early::Early;
 use crate::fencing::Fencing;
@@ -47,6 +48,7 @@ pub struct Engine {
     pub(crate) fencing: Fencing,
     pub(crate) confirming: Confirming,
     pub(crate) tickets: Tickets,
+    pub(crate) delaying: Delaying,
     pub(crate) withdrawing: Withdrawing,
     pub(crate) resolving: Resolving,
     pub(crate) early: Early,
@@ -99,6 +101,7 @@ impl Engine {
             fencing: Fencing::default(),
             confirming: Confirming::default(),
             tickets: Tickets::default(),
+            delaying: Delaying::default(),
             withdrawing: Withdrawing::default(),
             resolving: Resolving::default(),
             early: Early::default(),
@@ -146,6 +149,11 @@ impl Engine {
             Write::Ticket(id, ticket) => {
                 if let Some(ticket) = ticket {
                     self.tickets.restore(id, ticket);
+                }
+            }
+            Write::Delayed(id, note) => {
+                if let Some(note) = note {
+                    self.keep_delayed(id, note);
                 }
             }
             other => self.ledger.restore(other),
@@ -388,6 +396,7 @@ impl Engine {
             .chain(self.placing.deadline_ms())
             .chain(self.fencing.deadline_ms())
             .chain(self.tickets.deadline_ms())
+            .chain(self.delayed_due_ms())
             .chain(self.withdrawing.deadline_ms())
             .chain(self.resolving.deadline_ms())
             .chain(self.silence_due_ms())

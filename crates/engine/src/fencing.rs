@@ -186,7 +186,11 @@ impl Engine {
             }
             Standing::Mine => {}
         }
+        // A wager that waits for a delay was taken in before its time was over.
+        let delayed = self.delaying.holds(id);
         match self.check_time(id, WAGER_HORIZON_MS) {
+            Err(Refusal::IdExpired) if delayed && matches!(ask.want, Want::Close { .. }) => {}
+            Err(Refusal::IdExpired) if delayed => return WagerStanding::Absent,
             Err(Refusal::IdExpired) => return WagerStanding::Expired,
             Err(_) => return WagerStanding::Absent,
             Ok(()) => {}
@@ -209,6 +213,7 @@ impl Engine {
                 self.ledger.close(tx, Cancelled { id, reason: reason.clone() });
             }
         }
+        self.end_delayed(tx, id);
         WagerStanding::Written { site: self.site, entry }
     }
 
@@ -349,12 +354,15 @@ impl Engine {
             match self.ledger.standing(id) {
                 Standing::Mine => match self.check_time(id, WAGER_HORIZON_MS) {
                     Err(Refusal::IdHorizon) => return tx.refuse(request, Refusal::IdHorizon),
-                    Err(_) => {}
-                    Ok(()) if self.ledger.handed_are_full() => {
+                    Err(_) if !self.delaying.holds(id) => {}
+                    _ if self.ledger.handed_are_full() => {
                         let what = Text::new("fences and tombstones of wager ids");
                         return tx.refuse(request, Refusal::Overloaded { what });
                     }
-                    Ok(()) => self.ledger.close(tx, Cancelled { id, reason }),
+                    _ => {
+                        self.ledger.close(tx, Cancelled { id, reason });
+                        self.end_delayed(tx, id);
+                    }
                 },
                 Standing::Away(region) => {
                     self.cancel_ticket(tx, id, reason.as_ref());

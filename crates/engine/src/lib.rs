@@ -10,10 +10,13 @@
 //! * [`port`]: durable state as the engine sees it; [`overlay`]: what is not durable yet; [`conformance`]: its test.
 
 mod admission;
+mod browsing;
 pub mod commit;
 mod confirming;
 pub mod conformance;
 mod cutting;
+mod delayed;
+mod delaying;
 mod desk;
 pub mod door;
 mod early;
@@ -46,6 +49,7 @@ mod sessions;
 pub mod snapshot;
 mod spend;
 pub mod stats;
+mod suspending;
 mod taking;
 mod tickets;
 mod time;

@@ -13,7 +13,7 @@ use model::{
     Text, WagerRecord, WagerState,
 };
 
-use crate::ledger::Exposure;
+use crate::ledger::{Exclusion, Exposure};
 use crate::port::{AccountHead, LogHead, Seal};
 
 /// One committed step of one site. Kept and relayed as the bytes received.
@@ -115,6 +115,9 @@ pub enum Event {
     /// The writer closed an undecided wager id: nobody may decide it any more.
     #[n(9)]
     Cancelled(#[n(0)] Cancelled),
+    /// The writer's row of an account's suspensions after this entry, whole.
+    #[n(22)]
+    Excluded(#[n(0)] AccountId, #[n(1)] Exclusion),
 }
 
 /// The hand-over of an undecided wager id.

@@ -123,6 +123,14 @@ impl Engine {
         {
             return Err("this region holds no more producers".to_owned());
         }
+        if !self.plane.holds().has_room(&key) {
+            return Err("this region holds no more suspended scopes".to_owned());
+        }
+        if let RegisterValue::Held(register) = &value
+            && !register.feeds.is_empty()
+        {
+            return Err(format!("{key:?} is an operator's, and a producer speaks in it"));
+        }
         if !self.plane.stops().has_room(&key) {
             return Err("this region holds no more stops or descriptions".to_owned());
         }

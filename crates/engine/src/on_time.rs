@@ -24,6 +24,7 @@ impl Engine {
         self.place_on_time(tx);
         self.fence_on_time(tx);
         self.tickets_on_time(tx);
+        self.delayed_on_time(tx);
         self.seal(tx);
         self.withdraw_on_time(tx);
         self.resolve_on_time(tx);

@@ -73,7 +73,9 @@ impl Overlay {
             | Write::Handed(..)
             | Write::Ticket(..)
             | Write::Received(..)
-            | Write::Session(..) => {}
+            | Write::Session(..)
+            | Write::Exclusion(..)
+            | Write::Delayed(..) => {}
         }
     }
 

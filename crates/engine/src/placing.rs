@@ -90,7 +90,7 @@ impl Placing {
 }
 
 /// What one look at a wager came to.
-enum Look {
+pub(crate) enum Look {
     Answered(WagerAnswer),
     /// Short of rights here.
     Short {
@@ -112,7 +112,10 @@ impl Engine {
             match self.look(tx, item, false) {
                 Look::Answered(answer) => {
                     let may_wait = wait_ms > 0 && self.placing.jobs.len() < PARKED_MAX;
-                    if may_wait && self.awaits_ack(&answer, (id, index)) {
+                    let waits = may_wait
+                        && (self.awaits_ack(&answer, (id, index))
+                            || self.awaits_delay(item.id, &answer, (id, index), wait_ms));
+                    if waits {
                         answers.push(None);
                         short.push(index);
                     } else {
@@ -176,7 +179,7 @@ impl Engine {
         if tx.posting(item.id).is_some() {
             return Look::Answered(WagerAnswer::Refused(Refusal::IdReused));
         }
-        if let Some(answer) = self.ticket_answer(item) {
+        if let Some(answer) = self.ticket_answer(item).or_else(|| self.delayed_answer(item)) {
             return Look::Answered(answer);
         }
         match self.standing(item.id) {
@@ -184,16 +187,35 @@ impl Engine {
             Standing::Away(region) => return Look::Elsewhere { region },
             Standing::Closed(..) => return Look::Answered(WagerAnswer::Refused(Refusal::IdClosed)),
         }
-        let admitted = self.check_time(item.id, WAGER_HORIZON_MS).and_then(|()| self.admit(tx.now, item));
-        let admitted = match admitted {
+        if let Err(refusal) = self.check_time(item.id, WAGER_HORIZON_MS) {
+            self.stats.wagers_undecided += 1;
+            return Look::Answered(WagerAnswer::Refused(refusal));
+        }
+        self.judge(tx, item, final_cut, None)
+    }
+
+    /// Sees a wager against the odds and the money of this moment. `asked_ms`: it was taken in then and has waited for its
+    /// markets' delay.
+    pub(crate) fn judge<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        item: &WagerRequest,
+        final_cut: bool,
+        asked_ms: Option<u64>,
+    ) -> Look {
+        let mut admitted = match self.admit(tx.now, item) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 self.stats.wagers_undecided += 1;
                 return Look::Answered(WagerAnswer::Refused(refusal));
             }
         };
+        if asked_ms.is_some() {
+            (admitted.delay_ms, admitted.asked_ms) = (0, asked_ms);
+        }
         let at = self.time.stamp();
         match self.ledger.place(tx, at, admitted, final_cut) {
+            Judged::Delay(admitted) => Look::Answered(self.delay(tx, item, &admitted)),
             Judged::Decided(record) => {
                 if record.is_accepted() {
                     self.stats.wagers_accepted += 1;
@@ -471,8 +493,11 @@ impl Engine {
         if let Some(wanted) = self.placing.wanted.get_mut(account) {
             wanted.items.remove(&(id, index));
         }
-        let in_time = self.placing.jobs.get(&id).is_some_and(|job| tx.now.steady_ms < job.deadline_ms);
-        if in_time && self.awaits_ack(&answer, (id, index)) {
+        let job = self.placing.jobs.get(&id);
+        let left_ms = job.map_or(0, |job| job.deadline_ms.saturating_sub(tx.now.steady_ms));
+        let asked = job.and_then(|job| job.items.get(index)).map(|item| item.id);
+        let delays = |asked| self.awaits_delay(asked, &answer, (id, index), left_ms);
+        if left_ms > 0 && (asked.is_some_and(delays) || self.awaits_ack(&answer, (id, index))) {
             return;
         }
         let Some(job) = self.placing.jobs.get_mut(&id) else { return };
@@ -515,6 +540,7 @@ impl Engine {
         }
         if over {
             self.confirming.keep(|id| self.placing.jobs.contains_key(&id));
+            self.delaying.keep(|id| self.placing.jobs.contains_key(&id));
         }
         self.placing.wanted.retain(|_, w| !w.items.is_empty());
         if self.placing.wanted.is_empty() {

@@ -13,6 +13,8 @@ use model::{
     ResultScope, SessionRecord, Text, WagerRecord,
 };
 
+pub use crate::delayed::Delayed;
+pub use crate::ledger::Exclusion;
 use crate::ledger::{Announced, Tenure};
 use crate::odds::{RegisterKey, RegisterValue};
 
@@ -183,6 +185,10 @@ pub enum Write {
     Received(Reference, Site, Option<Received>),
     /// A session; `None` forgets it.
     Session(MintedId, Option<SessionRecord>),
+    /// A site's row of an account's suspensions.
+    Exclusion(AccountId, Site, Exclusion),
+    /// A wager that waits for its markets' in-play delay; `None` forgets it. This region's own note, in no log.
+    Delayed(MintedId, Option<Delayed>),
     /// Removes the entries of a log up to this one. They lie in a sealed segment, or the log has been replaced by a
     /// snapshot's.
     Cut(Site, u64),
@@ -211,11 +217,13 @@ pub enum Kind {
     Received,
     /// Sessions.
     Sessions,
+    /// Rows of accounts' suspensions.
+    Exclusions,
 }
 
 impl Kind {
     /// All of them, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Rows,
         Self::Wagers,
         Self::Postings,
@@ -224,6 +232,7 @@ impl Kind {
         Self::References,
         Self::Received,
         Self::Sessions,
+        Self::Exclusions,
     ];
 }
 
@@ -338,7 +347,7 @@ pub struct StoreError {
 /// A store: a [`View`] of what is durable, atomic batches, and the load at start.
 pub trait Durable: View {
     /// Shows every record of the tables an engine keeps in memory: `LogHead`, `Account`, `Row`, `Settle`, `Odds`,
-    /// `Book`, `Granted`, `Handed`, `Ticket`, `Received`, `Session` and `Meta`. In any order; `Log`, wagers, postings, decided
+    /// `Book`, `Granted`, `Handed`, `Ticket`, `Received`, `Session`, `Exclusion`, `Delayed` and `Meta`. In any order; `Log`, wagers, postings, decided
     /// references, results, indexes and staged pages stay on disk.
     fn load(&self, visit: &mut dyn FnMut(Write));
     /// Writes a batch as a whole and makes it durable. Later writes of the same key in a batch win.

@@ -31,7 +31,7 @@ impl Engine {
         if let Some(posting) = tx.posting(id) {
             return if posting.body == body { Ok(Some(posting)) } else { Err(Refusal::IdReused) };
         }
-        if tx.wager(id).is_some() || self.ledger.standing(id) != Standing::Mine {
+        if tx.wager(id).is_some() || self.delaying.holds(id) || self.ledger.standing(id) != Standing::Mine {
             return Err(Refusal::IdReused);
         }
         self.check_time(id, POSTING_HORIZON_MS)?;

@@ -27,6 +27,10 @@ impl Engine {
             Query::Quote(asked) => self.quote(tx.now, &asked),
             Query::Withdrawal(account, id) => self.view_withdrawal(tx, &account, id).unwrap_or_else(Answer::Refused),
             Query::Market(market) => self.market_answer(tx, &market).unwrap_or_else(Answer::Refused),
+            Query::Events(asked) => self.browse_events(&asked),
+            Query::EventMarkets { event, after, limit } => self.browse_markets(tx.now, &event, after.as_ref(), limit),
+            Query::Markets(markets) => self.named_markets(tx.now, markets),
+            Query::Suspensions { after, limit } => self.suspensions(after.as_ref(), limit),
             Query::Producers => Answer::Producers(self.producer_views(tx.now)),
             Query::Regions => Answer::Regions(self.view_regions()),
             Query::Replication => Answer::Replication(self.view_replication()),
@@ -54,6 +58,9 @@ impl Engine {
         if let Some(record) = tx.wager(id) {
             return self.wager_view(record);
         }
+        if let Some(view) = self.delayed_read(id) {
+            return view;
+        }
         match self.standing(id) {
             Standing::Closed(..) => return WagerView::NotPlaced { definitive: true },
             Standing::Away(owner) => return self.ticket_read(id).unwrap_or(WagerView::Unknown { owner }),
@@ -67,14 +74,20 @@ impl Engine {
     }
 
     pub(crate) fn market_answer<V: View>(&self, tx: &Tx<'_, V>, key: &MarketKey) -> Result<Answer, Refusal> {
+        self.market_view(tx.now, key).map(|view| Answer::Market(Box::new(view)))
+    }
+
+    /// A market as this region sells it, by the code that admits.
+    pub(crate) fn market_view(&self, now: Now, key: &MarketKey) -> Result<MarketView, Refusal> {
         let market = self.known_market(key)?;
         let definition = market.shown_definition().ok_or(Refusal::MarketUnknown)?.clone();
-        let refusal = self.market_refusal(tx.now, market);
+        let refusal = self.market_refusal(now, key, market);
+        let wider = self.plane.held_wider(key, market);
         let outcomes = definition.outcomes.iter().map(|o| outcome_view(market, o, refusal)).collect();
-        Ok(Answer::Market(Box::new(MarketView {
+        Ok(MarketView {
             market: key.clone(),
-            status: market.effective_status().unwrap_or(model::MarketStatus::Inactive),
-            held: market.is_held(),
+            status: market.effective_status(wider).unwrap_or(model::MarketStatus::Inactive),
+            held: market.is_held() || wider.is_some(),
             producer: market.current_producer().cloned(),
             sellable: refusal.is_none(),
             refusal,
@@ -82,7 +95,7 @@ impl Engine {
             outcomes,
             exchange: market.exchange.as_ref().and_then(exchange_view),
             definition,
-        })))
+        })
     }
 
     pub(crate) fn producer_views(&self, now: Now) -> Vec<ProducerView> {

@@ -29,7 +29,7 @@ impl Engine {
             }
             return self.session_answer(session);
         }
-        if tx.wager(id).is_some() || tx.posting(id).is_some() || known.is_some() {
+        if tx.wager(id).is_some() || tx.posting(id).is_some() || self.delaying.holds(id) || known.is_some() {
             return Err(Refusal::IdReused);
         }
         if self.ledger.account_head(&account).is_none() {

@@ -20,6 +20,7 @@ use model::{
     SessionRecord,
 };
 
+use crate::ledger::Exclusion;
 use crate::log::{SharedWager, hash16, sum16};
 use crate::port::{AccountHead, Handed, Kind, LogHead, Pinned, Write};
 use crate::wire::{PeerMessage, SnapshotAsk, SnapshotPage, SnapshotWord};
@@ -57,6 +58,9 @@ pub enum Record {
     /// Per site up to where its prepared wagers are confirmed. The first record of every snapshot; no store's own.
     #[n(9)]
     Confirmed(#[n(0)] Vector),
+    /// A site's row of an account's suspensions.
+    #[n(22)]
+    Exclusion(#[n(0)] AccountId, #[n(1)] Site, #[n(2)] Exclusion),
 }
 
 impl Record {
@@ -73,6 +77,7 @@ impl Record {
             Write::Reference(decision) => Self::Reference(decision),
             Write::Received(_, site, Some(received)) => Self::Received(site, received),
             Write::Session(id, Some(record)) => Self::Session(id, record),
+            Write::Exclusion(account, site, row) => Self::Exclusion(account, site, row),
             _ => return None,
         })
     }

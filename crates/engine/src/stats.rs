@@ -11,6 +11,8 @@ pub struct Stats {
     pub wagers_rejected: u64,
     /// Answers repeated for an id decided before.
     pub wagers_replayed: u64,
+    /// Wagers that were taken in and waited for an in-play delay.
+    pub wagers_delayed: u64,
     /// Wagers answered without a decision.
     pub wagers_undecided: u64,
     /// Deposits posted.

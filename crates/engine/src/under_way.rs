@@ -12,6 +12,7 @@ impl Engine {
             (!self.confirming.is_idle(), "the acks of a prepared wager"),
             (!self.withdrawing.is_idle(), "rights for a withdrawal"),
             (!self.resolving.is_idle(), "the end of a withdrawal at its origin"),
+            (!self.delaying.is_idle(), "the in-play delay of a wager"),
             (!self.fencing.is_idle(), "another region's word on a wager id"),
         ];
         open.into_iter().find(|(is_open, _)| *is_open).map(|(_, what)| what)

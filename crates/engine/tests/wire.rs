@@ -10,7 +10,7 @@ use crdt::{Dot, FeedSlot, Hlc, Register, Restrict, Row, Site, Vector};
 use engine::ledger::Exposure;
 use engine::log::{Cause, Entry, Event, Grant, SessionEnded, Settled};
 use engine::odds::{ClockTime, RegisterKey, RegisterValue, ResultTwin};
-use engine::port::{AccountHead, Handed};
+use engine::port::{AccountHead, Exclusion, Handed};
 use engine::snapshot::{Record, check_of, sum_of};
 use engine::wire::{
     Acquire, Acquired, AliveAge, Entries, FenceOrFetch, Fetched, Have, Hello, OddsFrame, PROTOCOL, PeerMessage,
@@ -20,8 +20,8 @@ use minicbor::bytes::ByteVec;
 use model::{
     AccountId, Amount, CancelWindow, Currency, EventKey, GroupKey, Groups, Hash16, MarketKey, MarketStatus, MintedId,
     Odds, OutcomeKey, OutcomeResult, Posting, PostingAct, Price, ProducerId, Received, Reference, ReferenceDecision,
-    ReferenceOutcome, ReferenceRefusal, ResultRegister, ResultScope, SentAmount, Session, Text, WagerState, Withdrawal,
-    WithdrawalState,
+    ReferenceOutcome, ReferenceRefusal, ResultRegister, ResultScope, SaleScope, SentAmount, Session, Sport, Text,
+    WagerState, Withdrawal, WithdrawalState,
 };
 
 const HERE: Site = Site::new(1, 1);
@@ -83,6 +83,17 @@ fn sessions() -> Entry {
     let opened = Session { id, account: account(), channel: Text::new("web"), at };
     let events = vec![Event::Session(opened), Event::SessionEnded(SessionEnded { id, at })];
     Entry { seq: 9, events, ..entry() }
+}
+
+/// What suspensions look like: of an account in a log, of a scope in the odds plane.
+fn suspensions() -> (Entry, ByteVec) {
+    let lifted = [(THERE, 4)].into_iter().collect();
+    let row = Exclusion { raised: 10, lifted, at: Hlc::new(1_795_000_000_000, 5) };
+    let entry = Entry { seq: 10, events: vec![Event::Excluded(account(), row)], ..entry() };
+    let mut register = Register::default();
+    register.operator.write(Dot { site: HERE, n: 14 }, Hlc(99), Some(MarketStatus::Suspended));
+    let key = RegisterKey::Held(SaleScope::Sport(Sport::new("tennis").unwrap()));
+    (entry, ByteVec::from(minicbor::to_vec((key, RegisterValue::Held(register))).unwrap()))
 }
 
 fn posting() -> Posting {
@@ -187,6 +198,14 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
         (
             "entries_references",
             PeerMessage::Entries(Entries { site: HERE, first: 8, items: vec![bytes_of(&references())] }),
+        ),
+        (
+            "entries_suspensions",
+            PeerMessage::Entries(Entries { site: HERE, first: 10, items: vec![bytes_of(&suspensions().0)] }),
+        ),
+        (
+            "odds_held",
+            PeerMessage::Odds(OddsFrame { session: 5, number: 8, values: vec![suspensions().1], upto: None }),
         ),
         ("have", PeerMessage::Have(have)),
         ("pull", PeerMessage::Pull { site: THERE, from: 4 }),

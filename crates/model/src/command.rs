@@ -5,8 +5,8 @@ use rust_decimal::Decimal;
 
 use crate::settlement::System;
 use crate::{
-    AccountId, AdjustmentKind, Currency, Definition, Durability, Leg, MarketKey, MarketStatus, MintedId, Odds,
-    OddsPolicy, OutcomeKey, OutcomeResult, ProducerId, Reference, ResultScope, Text,
+    AccountId, AdjustmentKind, Currency, Definition, Durability, EventKey, Leg, MarketKey, MarketStatus, MintedId,
+    Odds, OddsPolicy, OutcomeKey, OutcomeResult, ProducerId, Reference, ResultScope, Suspension, Text,
 };
 
 /// A wager as a client asks for it.
@@ -194,6 +194,13 @@ pub enum Command {
         /// The act.
         act: StatusAct,
     },
+    /// Take a scope off sale, or lift what this region has seen of its suspensions.
+    Suspend {
+        /// The scope.
+        scope: Suspension,
+        /// Whether it is lifted.
+        lift: bool,
+    },
     /// An operator's results.
     WriteResults {
         /// The market.
@@ -222,6 +229,23 @@ pub enum Command {
     },
 }
 
+/// Which events.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct EventsQuery {
+    /// Of this sport.
+    pub sport: Option<Text>,
+    /// Starting at this time or later, Unix ms.
+    pub from_ms: Option<u64>,
+    /// Starting before this time, Unix ms.
+    pub to_ms: Option<u64>,
+    /// In play, or not.
+    pub in_play: Option<bool>,
+    /// After this one.
+    pub after: Option<EventKey>,
+    /// At most so many.
+    pub limit: usize,
+}
+
 /// Which account.
 pub type AccountQuery = AccountId;
 
@@ -238,6 +262,26 @@ pub enum Query {
     Withdrawal(AccountId, MintedId),
     /// A market as this region sells it.
     Market(MarketKey),
+    /// Events by what is stated of them.
+    Events(Box<EventsQuery>),
+    /// Markets of an event, in order of their keys.
+    EventMarkets {
+        /// The event.
+        event: EventKey,
+        /// After this one.
+        after: Option<MarketKey>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Markets by name.
+    Markets(Vec<MarketKey>),
+    /// Suspensions in force after one, in order.
+    Suspensions {
+        /// After which.
+        after: Option<Suspension>,
+        /// At most so many.
+        limit: usize,
+    },
     /// Liveness of producers.
     Producers,
     /// Regions, links and windows.

@@ -20,13 +20,15 @@ mod result;
 mod session;
 pub mod settlement;
 mod share;
+mod suspension;
 mod token;
+mod trading_views;
 mod wager;
 
 pub use cancel::CancelWindow;
 pub use command::{
-    AccountQuery, Command, MarketDraft, OddsChange, OddsWrite, Query, QuoteRequest, ResultWrite, StatusAct,
-    WagerRequest,
+    AccountQuery, Command, EventsQuery, MarketDraft, OddsChange, OddsWrite, Query, QuoteRequest, ResultWrite,
+    StatusAct, WagerRequest,
 };
 pub use escrow::{EscrowView, InFlight, SpendView};
 pub use grade::{Deduction, DeductionFrom, Deductions, Grade, Verdict, VerdictError};
@@ -38,7 +40,7 @@ pub use odds::{Odds, OddsDisplay, OddsError};
 pub use outcome::{
     AccountView, Answer, ClockView, DigestView, ExchangeRunnerView, ExchangeView, FeedReport, LineRefusal, LinkView,
     LogView, MarketView, OddsReport, OutcomeView, ProducerView, QuoteView, ReadyView, Refusal, RegionView, RegionsView,
-    ReplicationView, ShareView, SnapshotView, TicketView, WagerAnswer, WagerView,
+    ReplicationView, ShareView, SnapshotView, WagerAnswer, WagerView,
 };
 pub use posting::{Adjustment, AdjustmentKind, Posting, PostingAct, Withdrawal, WithdrawalState};
 pub use reference::{
@@ -47,7 +49,9 @@ pub use reference::{
 pub use result::{OutcomeResult, ResultRegister, ResultScope, SettlementCall};
 pub use session::{Session, SessionRecord, SessionView};
 pub use share::{Share, ShareError};
+pub use suspension::{SaleScope, Sport, Suspension};
 pub use token::{Token, TokenError};
+pub use trading_views::{DelayView, EventView, SuspensionView, TicketView};
 pub use wager::{
     Decision, Durability, Hash16, Leg, LegTaken, Mint, OddsPolicy, Problem, RejectCode, WagerRecord, WagerState,
 };

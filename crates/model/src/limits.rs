@@ -61,6 +61,16 @@ pub const CANCEL_WINDOWS_MAX: usize = 64;
 pub const STOPS_MAX: usize = 1_000_000;
 /// Groups that are stopped by name in one event; a stop of one more counts as a stop of all.
 pub const STOPS_PER_EVENT_MAX: usize = 64;
+/// Suspensions of all, a sport or an event that are known at a region, lifted ones included.
+pub const SCOPES_MAX: usize = 100_000;
+/// Suspended accounts that are known at a region, lifted ones included, beyond which it suspends no other.
+pub const EXCLUSIONS_MAX: usize = 1_000_000;
+/// Longest in-play delay of a market that is applied, in ms.
+pub const DELAY_MS_MAX: u64 = 60_000;
+/// A wager whose delay is over and whose money or acks are still missing after this long is not placed, in ms.
+pub const DELAY_JUDGED_MS: u64 = 10_000;
+/// Wagers that wait for their markets' in-play delay at a region.
+pub const DELAYED_MAX: usize = 100_000;
 /// Kinds of markets with a description.
 pub const DESCRIPTIONS_MAX: usize = 10_000;
 /// Producers in the plane.
@@ -93,6 +103,10 @@ pub const SESSIONS_MAX: usize = 1_000_000;
 pub const REASON_BYTES_MAX: usize = 500;
 /// Rows of one list answer.
 pub const LIST_MAX: usize = 1_000;
+/// Markets asked for by name in one call, and of one list of markets.
+pub const MARKETS_ASKED_MAX: usize = 500;
+/// Markets looked at for one list of events: a page may end early, and the next one goes on.
+pub const BROWSED_MAX: usize = 50_000;
 
 /// Wager ids of regions that cannot be heard, noted by one region; beyond it such a wager is refused as unreachable.
 pub const TICKETS_MAX: usize = 10_000;

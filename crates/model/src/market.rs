@@ -82,7 +82,7 @@ pub struct Definition {
     /// Whether the event is under way.
     #[n(4)]
     pub in_play: bool,
-    /// Delay a bookmaker may apply in play, in ms; shown, not applied yet.
+    /// How long a wager waits before it is judged while the event is under way, in ms.
     #[n(5)]
     pub bet_delay_ms: u32,
     /// Its outcomes, in display order.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crdt::{Dot, Hlc, Site, Vector};
 
+use crate::trading_views::{DelayView, EventView, SuspensionView, TicketView};
 use crate::{
-    AccountId, Amount, Currency, Definition, EscrowView, Hash16, LegTaken, MarketKey, MarketStatus, Mint, MintedId,
-    Odds, OutcomeKey, OutcomeResult, Posting, Problem, ProducerId, Received, ReferenceDecision, RejectCode, Session,
-    SessionView, Text, WagerRecord,
+    AccountId, Amount, Currency, Definition, EscrowView, EventKey, Hash16, LegTaken, MarketKey, MarketStatus, Mint,
+    MintedId, Odds, OutcomeKey, OutcomeResult, Posting, Problem, ProducerId, Received, ReferenceDecision, RejectCode,
+    Session, SessionView, Text, WagerRecord,
 };
 
 /// Why nothing was decided or changed. Nothing is recorded for any of these.
@@ -127,18 +128,10 @@ pub enum WagerAnswer {
     },
     /// Not decided: the region that may decide the id cannot be heard. Recorded here, with no money set aside.
     Ticket(TicketView),
+    /// Recorded, its money set aside; it is judged once its markets' in-play delay is over.
+    Delayed(DelayView),
     /// Not decided.
     Refused(Refusal),
-}
-
-/// A wager id whose owner cannot be heard, as noted in the region that was asked. That region never places it; it asks
-/// the owner as soon as it can, and then knows the decision there was or that there never will be one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TicketView {
-    /// Number of the region that may decide it, as far as is known here.
-    pub owner: u16,
-    /// When it was noted, Unix ms.
-    pub opened_ms: u64,
 }
 
 /// What is known of a wager id here.
@@ -160,6 +153,8 @@ pub enum WagerView {
     },
     /// Another region decides it, and this one has promised to find out as soon as it can.
     Ticket(TicketView),
+    /// This region decides it, once its markets' in-play delay is over.
+    Delayed(DelayView),
 }
 
 /// What placing a wager would come to here and now. Amounts in minor units of the account's currency.
@@ -219,6 +214,8 @@ pub struct AccountView {
     pub debt: i128,
     /// The home's site.
     pub home: Site,
+    /// Whether it is suspended: it takes no wagers.
+    pub excluded: bool,
     /// Shares by site.
     pub shares: Vec<ShareView>,
 }
@@ -547,12 +544,37 @@ pub enum Answer {
     },
     /// A market, read or just written.
     Market(Box<MarketView>),
+    /// Markets, read.
+    Markets {
+        /// As this region sells them.
+        list: Vec<MarketView>,
+        /// Those asked for by name that are unknown here: they may merely not have arrived.
+        unknown: Vec<MarketKey>,
+        /// After which market the next page begins; `None`: there is none.
+        next: Option<MarketKey>,
+    },
+    /// Events, read.
+    Events {
+        /// In order of their keys.
+        list: Vec<EventView>,
+        /// After which event the next page begins; `None`: there is none.
+        next: Option<EventKey>,
+    },
     /// What became of price writes.
     Odds(OddsReport),
     /// What became of feed lines.
     Feed(FeedReport),
     /// What placing would come to.
     Quote(Box<QuoteView>),
+    /// A scope just suspended or lifted, as it stands.
+    Suspended(SuspensionView),
+    /// Suspensions in force, and whether there are more.
+    Suspensions {
+        /// In order.
+        list: Vec<SuspensionView>,
+        /// Whether the list was cut off.
+        more: bool,
+    },
     /// Liveness of producers.
     Producers(Vec<ProducerView>),
     /// Regions.

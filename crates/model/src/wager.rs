@@ -113,6 +113,8 @@ pub enum RejectCode {
     IdExpired,
     #[n(12)]
     LegsNotCombinable,
+    #[n(13)]
+    AccountExcluded,
 }
 
 impl RejectCode {
@@ -133,6 +135,7 @@ impl RejectCode {
             Self::InsufficientFunds => "insufficient_funds",
             Self::IdExpired => "id_expired",
             Self::LegsNotCombinable => "legs_not_combinable",
+            Self::AccountExcluded => "account_excluded",
         }
     }
 }
@@ -264,6 +267,9 @@ pub struct WagerRecord {
     /// The rule of its one rounding; records from before it was stored round down.
     #[n(20)]
     pub rounding: Option<Rounding>,
+    /// When it was taken in, Unix ms of the owner's time, if it then waited for an in-play delay.
+    #[n(25)]
+    pub asked_ms: Option<u64>,
 }
 
 impl WagerRecord {

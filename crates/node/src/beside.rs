@@ -174,7 +174,7 @@ mod tests {
             serve(&beside, SnapshotAsk { id: 7, page: 0 }, &asked, |message| told.send(message.clone()).unwrap());
         });
         let PeerMessage::SnapshotPage(page) = heard.recv().unwrap() else { panic!("a page") };
-        assert_eq!((page.page, page.records.len()), (0, 10), "one of each replicated kind, and what is confirmed");
+        assert_eq!((page.page, page.records.len()), (0, 11), "one of each replicated kind, and what is confirmed");
         store.commit(&[Write::Unstage, Write::Cut(Site::new(1, 1), 9)]).unwrap();
         asks.send(SnapshotAsk { id: 7, page: 1 }).unwrap();
         let PeerMessage::SnapshotWord(SnapshotWord::End { pages, sum, heads, .. }) = heard.recv().unwrap() else {

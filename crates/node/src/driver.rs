@@ -262,6 +262,7 @@ mod tests {
             replay: false,
             first_start: false,
             gossip_ms: 100,
+            bet_delays: true,
             windows: Vec::new(),
             kept: Kept::default(),
         };

@@ -86,6 +86,7 @@ fn export_engine(stats: Stats) {
             wagers_accepted,
             wagers_rejected,
             wagers_replayed,
+            wagers_delayed,
             wagers_undecided,
             deposits,
             references_received,

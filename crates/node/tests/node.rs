@@ -33,6 +33,7 @@ fn config(dir: &Path) -> NodeConfig {
         replay: false,
         first_start: false,
         gossip_ms: 100,
+        bet_delays: true,
         windows: Vec::new(),
         kept: Kept::default(),
     };

@@ -13,8 +13,8 @@ use crdt::{Row, Site};
 use engine::log::seal_of;
 use engine::odds::{RegisterKey, RegisterValue};
 use engine::port::{
-    AccountHead, Archive, Durable, Handed, Kind, LogHead, Meta, Pinned, Seal, SettleCursor, StoreError, Ticket, View,
-    Write,
+    AccountHead, Archive, Delayed, Durable, Exclusion, Handed, Kind, LogHead, Meta, Pinned, Seal, SettleCursor,
+    StoreError, Ticket, View, Write,
 };
 use feeds::betfair::Book;
 use model::{
@@ -59,6 +59,10 @@ pub struct Tables {
     pub received: BTreeMap<(Reference, Site), Received>,
     /// Sessions.
     pub sessions: BTreeMap<MintedId, SessionRecord>,
+    /// Rows of accounts' suspensions.
+    pub exclusions: BTreeMap<(AccountId, Site), Exclusion>,
+    /// Wagers that wait for a market's delay.
+    pub delayed: BTreeMap<MintedId, Delayed>,
     /// Result registers.
     pub results: BTreeMap<(MarketKey, ResultScope), ResultRegister>,
     /// Markets that wait to be settled.
@@ -131,6 +135,9 @@ impl Tables {
             }
             Write::Session(id, Some(record)) => drop(self.sessions.insert(id, record)),
             Write::Session(id, None) => drop(self.sessions.remove(&id)),
+            Write::Exclusion(account, site, row) => drop(self.exclusions.insert((account, site), row)),
+            Write::Delayed(id, Some(note)) => drop(self.delayed.insert(id, note)),
+            Write::Delayed(id, None) => drop(self.delayed.remove(&id)),
             Write::Received(reference, site, None) => drop(self.received.remove(&(reference, site))),
             Write::Result(market, scope, register) => drop(self.results.insert((market, scope), register)),
             Write::Settle(market, Some(cursor)) => drop(self.settle.insert(market, cursor)),
@@ -259,6 +266,9 @@ impl Pinned for Tables {
             Kind::Received => {
                 self.received.iter().map(|((r, site), w)| Write::Received(r.clone(), *site, Some(w.clone()))).collect()
             }
+            Kind::Exclusions => {
+                self.exclusions.iter().map(|((a, s), row)| Write::Exclusion(a.clone(), *s, row.clone())).collect()
+            }
             Kind::Sessions => self.sessions.iter().map(|(id, s)| Write::Session(*id, Some(s.clone()))).collect(),
         };
         let from = after.and_then(|w| all.iter().position(|x| x == w)).map_or(0, |at| at + 1);
@@ -287,6 +297,8 @@ impl Durable for MemoryDisk {
         t.handed.iter().for_each(|((id, site), handed)| visit(Write::Handed(*id, *site, Some(handed.clone()))));
         t.tickets.iter().for_each(|(id, ticket)| visit(Write::Ticket(*id, Some(ticket.clone()))));
         t.sessions.iter().for_each(|(id, record)| visit(Write::Session(*id, Some(record.clone()))));
+        t.exclusions.iter().for_each(|((a, s), row)| visit(Write::Exclusion(a.clone(), *s, row.clone())));
+        t.delayed.iter().for_each(|(id, note)| visit(Write::Delayed(*id, Some(note.clone()))));
         t.received
             .iter()
             .for_each(|((name, site), word)| visit(Write::Received(name.clone(), *site, Some(word.clone()))));

@@ -192,7 +192,7 @@ impl Fork {
 fn decided(answer: &WagerAnswer) -> Option<&WagerRecord> {
     match answer {
         WagerAnswer::Decided { record, .. } | WagerAnswer::AwaitingAck { record, .. } => Some(record),
-        WagerAnswer::Refused(_) | WagerAnswer::Ticket(_) => None,
+        WagerAnswer::Refused(_) | WagerAnswer::Ticket(_) | WagerAnswer::Delayed(_) => None,
     }
 }
 

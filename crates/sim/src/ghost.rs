@@ -257,7 +257,7 @@ impl Ghost {
                 }
             }
             Event::Row(account, row) => self.note_row(site, account, row),
-            Event::Result(..) | Event::Windows(..) => {}
+            Event::Result(..) | Event::Windows(..) | Event::Excluded(..) => {}
             Event::Confirmed(upto) => self.confirmed(site, upto)?,
             Event::Fenced(fenced) => self.hand(site, fenced.id, Some(fenced.to))?,
             Event::Cancelled(cancelled) => self.hand(site, cancelled.id, None)?,

@@ -3,6 +3,7 @@
 
 mod everywhere;
 mod payments;
+mod scopes;
 mod sessions;
 
 use std::collections::VecDeque;
@@ -26,6 +27,7 @@ use crate::world::REGIONS;
 
 use everywhere::Everywhere;
 use payments::Payments;
+use scopes::Scopes;
 
 /// Calls kept for asking again.
 const REMEMBERED: usize = 200;
@@ -83,6 +85,8 @@ pub(crate) struct Load {
     payments: Payments,
     /// Calls in the moment of the last act.
     everywhere: Everywhere,
+    /// Operators of wider scopes, and markets' delays.
+    scopes: Scopes,
     /// A market was made at this region and has no prices yet.
     follow: Option<u16>,
 }
@@ -98,6 +102,7 @@ impl Load {
             sessions: VecDeque::new(),
             payments: Payments::default(),
             everywhere: Everywhere::new(options.seed),
+            scopes: Scopes::new(options.seed, options.scoped, options.delays),
             weights: options.weights,
             wide_outcomes: options.wide_outcomes,
             travel: options.travel.then(Travel::default),
@@ -178,6 +183,9 @@ impl Load {
             }
             Act::Odds => call(region, self.odds(region, seen?)?),
             Act::Suspend | Act::Resume => {
+                if let Some(call) = self.wide_act(region, matches!(act.0, Act::Resume)) {
+                    return Some(call);
+                }
                 let market = self.pick_market(seen?)?;
                 let act = if matches!(act.0, Act::Suspend) { StatusAct::Suspend } else { StatusAct::Resume };
                 call(region, Command::SetStatus { market, act })
@@ -354,7 +362,7 @@ impl Load {
             sport: Text::new("football"),
             start_ms: EPOCH_MS + now_ms,
             in_play: self.draw.percent(50),
-            bet_delay_ms: 0,
+            bet_delay_ms: self.scopes.delay_ms(),
             outcomes: (0..count).map(outcome).collect(),
             exchange: false,
             terms: None,

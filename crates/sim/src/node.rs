@@ -70,6 +70,8 @@ impl Node {
             first_start: options.first_start,
             gossip_ms: options.gossip_ms,
             windows: windows(options),
+            // With the replay clock nobody moves time on once the load has ended.
+            bet_delays: !options.replay,
             kept: Kept { tail: options.log_tail, max: options.log_kept_max },
         };
         Self {
@@ -126,6 +128,10 @@ impl Node {
         (self.lives, stats.odds_writes + stats.odds_merged)
     }
 
+    pub(crate) fn ledger(&self) -> Option<&engine::ledger::Ledger> {
+        self.process.as_ref().map(|p| p.engine().ledger())
+    }
+
     pub(crate) fn plane(&self) -> Option<&Plane> {
         self.process.as_ref().map(|p| p.engine().plane())
     }
@@ -134,7 +140,8 @@ impl Node {
     /// seen is known exactly.
     pub(crate) fn group(&mut self) -> Vec<Input> {
         let acts = |input: &Input| {
-            matches!(input, Input::Request { request: Request::Command(Command::SetStatus { .. }), .. })
+            let Input::Request { request: Request::Command(command), .. } = input else { return false };
+            matches!(command, Command::SetStatus { .. } | Command::Suspend { .. })
         };
         let mut group = Vec::new();
         while let Some(input) = self.inbox.front() {

@@ -86,6 +86,10 @@ pub struct Options {
     pub replay: bool,
     /// Whether players travel from region to region, over minutes instead of seconds.
     pub travel: bool,
+    /// Whether operators suspend more than markets: all, sports, events, accounts.
+    pub scoped: bool,
+    /// Whether wagers on markets in play wait.
+    pub delays: bool,
     /// Weights of clients' acts, in the order of `load::Act`.
     pub weights: [u64; 11],
 }
@@ -149,6 +153,8 @@ impl Options {
             pause_every_ms: 0,
             replay: false,
             travel: false,
+            scoped: false,
+            delays: false,
             weights,
             log_tail: d.one(&[100_000, 4, 10, 25]),
             log_kept_max: d.one(&[100_000, 15, 30, 60]),
@@ -159,7 +165,10 @@ impl Options {
         options.twins = options.old_copy.is_none() && options.old_disk.is_none() && d.percent(20);
         options.pause_every_ms = if !calm && d.percent(25) { d.between(1_000, 6_000) } else { 0 };
         options.replay = d.percent(12);
-        if d.percent(15) { options.travelling() } else { options }
+        let travels = d.percent(15);
+        options.scoped = d.percent(50);
+        options.delays = d.percent(50);
+        if travels { options.travelling() } else { options }
     }
 
     /// The same with players who travel: minutes pass, for homes move only after a minute, with as many acts and faults

@@ -48,6 +48,8 @@ pub(crate) struct Oracle {
     counted: BTreeSet<(u16, MintedId)>,
     /// Answers that said pending.
     pub(crate) pending_said: u64,
+    /// Answers that a wager waits for a market's delay.
+    pub(crate) delayed_said: u64,
     pub(crate) deposits: BTreeMap<MintedId, Posting>,
     pub(crate) withdrawals: Withdrawals,
     /// What clients were told of payment references, by what they had sent, and the newest request asked before that.
@@ -214,6 +216,7 @@ impl Oracle {
             WagerAnswer::AwaitingAck { record, .. } => self.awaiting(record, ghost, me),
             // No answer: the id may be decided elsewhere, or never be.
             WagerAnswer::Ticket(_) => Ok(()),
+            WagerAnswer::Delayed(_) => self.delayed(request, item.id),
             WagerAnswer::Refused(Refusal::IdExpired) => self.never(item.id, "expired", ghost),
             WagerAnswer::Refused(Refusal::IdClosed) => self.never(item.id, "closed", ghost),
             WagerAnswer::Refused(refusal) => {
@@ -235,6 +238,16 @@ impl Oracle {
                 Ok(())
             }
         }
+    }
+
+    /// What waits for a delay has no end yet: a call that was made after the end was heard does not say that it waits.
+    fn delayed(&mut self, request: RequestId, id: MintedId) -> Result<(), Breach> {
+        self.delayed_said += 1;
+        let before = self.heard_at.get(&id).is_some_and(|last| request > *last);
+        if before && self.wagers.contains_key(&id) {
+            return Err(Breach::new("sticky_answer", format!("wager {id} has ended and is said to wait")));
+        }
+        Ok(())
     }
 
     /// Pending is no acceptance, but it is recorded. A region that has called the wager accepted never goes back, and

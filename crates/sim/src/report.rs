@@ -87,6 +87,12 @@ pub struct Report {
     pub sessions: u64,
     /// Suspensions written.
     pub suspensions: u64,
+    /// Suspensions written of scopes wider than a market.
+    pub wide: u64,
+    /// Answers that a wager waits for a market's delay.
+    pub delayed: u64,
+    /// Wagers accepted after a delay.
+    pub waited: u64,
     /// Old copies of a directory that came back while there was load.
     pub old_copies: u64,
     /// Stakes that such copies took until they were noticed, minor units.
@@ -113,7 +119,7 @@ impl fmt::Display for Report {
             f,
             "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} deposits {} \
              homes {} handed {} passed on {} resolved {} prepared {} pending {} references {} received {} sessions {} \
-             suspensions {} old copies {} respent {} decided again {} tickets {} segments {} snapshots {} everywhere {} once {} rests {} equal at {} ms",
+             suspensions {} wide {} delayed {} waited {} old copies {} respent {} decided again {} tickets {} segments {} snapshots {} everywhere {} once {} rests {} equal at {} ms",
             self.trace,
             self.events,
             self.groups,
@@ -133,6 +139,9 @@ impl fmt::Display for Report {
             self.received,
             self.sessions,
             self.suspensions,
+            self.wide,
+            self.delayed,
+            self.waited,
             self.old_copies,
             self.respent,
             self.decided_again,

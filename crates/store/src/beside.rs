@@ -173,6 +173,7 @@ impl Pinned for Frozen<'_> {
             Kind::References => (Family::References, Vec::new(), None),
             Kind::Received => noted(MetaTag::Received),
             Kind::Sessions => noted(MetaTag::Sessions),
+            Kind::Exclusions => noted(MetaTag::Exclusions),
         };
         let start = after.map_or(start, |write| just_after(codec::key_of(write).bytes()));
         let (mut found, mut bytes) = (Vec::new(), 0);

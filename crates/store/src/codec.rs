@@ -64,6 +64,9 @@ impl Sealed {
             Write::Received(_, _, None) => return (family, Act::Remove),
             Write::Session(_, Some(session)) => record::seal(family, key, session, out),
             Write::Session(_, None) => return (family, Act::Remove),
+            Write::Exclusion(_, _, row) => record::seal(family, key, row, out),
+            Write::Delayed(_, Some(note)) => record::seal(family, key, note, out),
+            Write::Delayed(_, None) => return (family, Act::Remove),
             Write::Staged(_, page) => record::seal_entry(family, key, page, out),
             Write::Cut(..) | Write::Unstage => unreachable!("ranges have been dealt with"),
         }
@@ -110,6 +113,8 @@ pub(crate) fn read(family: Family, key: &[u8], bytes: &[u8]) -> Result<Write, Da
         }
         Key::Received(site, name) => Write::Received(name, site, Some(record::open(family, key, bytes)?)),
         Key::Session(id) => Write::Session(id, Some(record::open(family, key, bytes)?)),
+        Key::Exclusion(account, site) => Write::Exclusion(account, site, record::open(family, key, bytes)?),
+        Key::Delayed(id) => Write::Delayed(id, Some(record::open(family, key, bytes)?)),
         Key::Staged(page) => Write::Staged(page, record::open_entry(family, key, bytes)?),
         Key::Birth => return Err(Damage::Key(crate::keys::BadKey)),
     })
@@ -137,6 +142,8 @@ pub(crate) fn key_of(write: &Write) -> Key {
         Write::Reference(decision) => Key::Reference(decision.received.reference.clone()),
         Write::Received(name, site, _) => Key::Received(*site, name.clone()),
         Write::Session(id, _) => Key::Session(*id),
+        Write::Exclusion(account, site, _) => Key::Exclusion(account.clone(), *site),
+        Write::Delayed(id, _) => Key::Delayed(*id),
         Write::Staged(page, _) => Key::Staged(*page),
         Write::Cut(..) | Write::Unstage => unreachable!("a range has no one key"),
     }
@@ -160,7 +167,8 @@ mod tests {
     use model::{
         AccountId, Amount, CancelWindow, Decision, Deduction, DeductionFrom, Deductions, Definition, EventKey,
         GroupKey, Groups, Hash16, MarketKey, MarketStatus, MintedId, Odds, OutcomeDef, OutcomeKey, OutcomeResult,
-        Price, Problem, ProducerId, ProducerState, RejectCode, ResultRegister, ResultScope, Share, Text, Verdict,
+        Price, Problem, ProducerId, ProducerState, RejectCode, ResultRegister, ResultScope, SaleScope, Share, Sport,
+        Text, Verdict,
     };
     use proptest::prelude::*;
 
@@ -264,6 +272,13 @@ mod tests {
                 "odds_described",
                 odds(RegisterKey::Described(18), RegisterValue::Described(register(Groups(vec![group])))),
             ),
+            (
+                "odds_held",
+                odds(
+                    RegisterKey::Held(SaleScope::Sport(Sport::new("tennis").unwrap())),
+                    RegisterValue::Held(register(MarketStatus::Suspended)),
+                ),
+            ),
             ("odds_price", odds(RegisterKey::Price(market, outcome), RegisterValue::Price(register(price)))),
         ]
     }
@@ -289,6 +304,8 @@ mod tests {
             Write::Reference(_) => "reference",
             Write::Received(..) => "received",
             Write::Session(..) => "session",
+            Write::Exclusion(..) => "exclusion",
+            Write::Delayed(..) => "delayed",
             Write::Staged(..) => "staged",
             Write::Cut(..) | Write::Unstage => panic!("a range is no record"),
         };
@@ -322,7 +339,7 @@ mod tests {
     fn the_bytes_of_every_kind_are_those_checked_in() {
         let all: Vec<_> = one_of_each().into_iter().map(named).chain(more()).collect();
         let names: std::collections::BTreeSet<_> = all.iter().map(|(n, _)| *n).collect();
-        assert_eq!(names.len(), 33, "one of each kind, each once");
+        assert_eq!(names.len(), 36, "one of each kind, each once");
         for (name, write) in all {
             let (family, act, now) = sealed(&write);
             assert_eq!(act, Act::Put);

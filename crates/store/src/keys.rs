@@ -22,6 +22,7 @@
 //! | `odds` | 06 · event · 00 · group | stops of a group of markets |
 //! | `odds` | 07 · producer | newest `alive` of a producer |
 //! | `odds` | 08 · number | groups of a kind of markets |
+//! | `odds` | 09 · scope | suspension of a scope: 00 of all, 01 · sport, 02 · event |
 //! | `books` | market | an exchange ladder |
 //! | `meta` | 00 | whose directory this is, and its format |
 //! | `meta` | 01 | the engine's own numbers |
@@ -31,6 +32,8 @@
 //! | `meta` | 09 · id | a wager id of a region that could not be heard |
 //! | `meta` | 0c · site · region · 00 · provider · 00 · reference | a payment reference that site has taken in |
 //! | `meta` | 10 · id | a session |
+//! | `meta` | 13 · account · 00 · site | that site's row of the account's suspensions |
+//! | `meta` | 14 · id | a wager that waits for its markets' delay |
 //! | `meta` | 0a · number | a page of a snapshot that is coming in, as received; never loaded at start |
 //!
 //! site = region (2 bytes) · incarnation (4) · shard (2); index and numbers 8 bytes; all big-endian, so that byte
@@ -43,6 +46,7 @@ use crdt::Site;
 use engine::odds::RegisterKey;
 use model::{
     AccountId, CancelWindow, EventKey, GroupKey, MarketKey, MintedId, OutcomeKey, ProducerId, Reference, ResultScope,
+    SaleScope, Sport,
 };
 
 /// A column family.
@@ -116,6 +120,8 @@ pub(crate) enum Key {
     Staged(u64),
     Received(Site, Reference),
     Session(MintedId),
+    Exclusion(AccountId, Site),
+    Delayed(MintedId),
 }
 
 /// What is kept under an account's name.
@@ -152,7 +158,9 @@ impl Key {
             | Self::Ticket(_)
             | Self::Staged(_)
             | Self::Received(..)
-            | Self::Session(_) => Family::Meta,
+            | Self::Session(_)
+            | Self::Exclusion(..)
+            | Self::Delayed(_) => Family::Meta,
         }
     }
 
@@ -194,6 +202,15 @@ impl Key {
             }
             Self::Session(id) => {
                 out.push(16);
+                out.extend(id.bytes());
+            }
+            Self::Exclusion(account, site) => {
+                out.push(19);
+                put_name(out, account.as_str());
+                put_site(out, *site);
+            }
+            Self::Delayed(id) => {
+                out.push(20);
                 out.extend(id.bytes());
             }
             Self::Birth => out.push(0),
@@ -245,6 +262,8 @@ impl Key {
                 8 => Self::Handed(r.id()?, r.site()?),
                 9 => Self::Ticket(r.id()?),
                 16 => Self::Session(r.id()?),
+                19 => Self::Exclusion(r.account()?, r.site()?),
+                20 => Self::Delayed(r.id()?),
                 12 => Self::Received(r.site()?, r.last_reference()?),
                 STAGED => Self::Staged(u64::from_be_bytes(r.take()?)),
                 _ => return Err(BadKey),
@@ -265,6 +284,7 @@ pub(crate) fn tagged(tag: MetaTag) -> (Vec<u8>, Vec<u8>) {
         MetaTag::Staged => STAGED,
         MetaTag::Received => 12,
         MetaTag::Sessions => 16,
+        MetaTag::Exclusions => 19,
     };
     (vec![tag], vec![tag + 1])
 }
@@ -277,6 +297,7 @@ pub(crate) enum MetaTag {
     Staged,
     Received,
     Sessions,
+    Exclusions,
 }
 
 /// The keys of a log's entries up to one: from the first, and below the second. The first is no entry's own.
@@ -378,6 +399,15 @@ fn put_register(out: &mut Vec<u8>, key: &RegisterKey) {
             out.push(8);
             out.extend(kind.to_be_bytes());
         }
+        RegisterKey::Held(SaleScope::All) => out.extend([9, 0]),
+        RegisterKey::Held(SaleScope::Sport(sport)) => {
+            out.push(9);
+            put_tagged(out, 1, sport.as_str());
+        }
+        RegisterKey::Held(SaleScope::Event(event)) => {
+            out.push(9);
+            put_tagged(out, 2, event.as_str());
+        }
     }
 }
 
@@ -476,6 +506,12 @@ impl Reader<'_> {
             }
             7 => RegisterKey::Alive(ProducerId::new(self.last_name()?).map_err(|_| BadKey)?),
             8 => RegisterKey::Described(u32::from_be_bytes(self.take()?)),
+            9 => RegisterKey::Held(match self.byte()? {
+                0 => SaleScope::All,
+                1 => SaleScope::Sport(Sport::new(self.last_name()?).map_err(|_| BadKey)?),
+                2 => SaleScope::Event(EventKey::new(self.last_name()?).map_err(|_| BadKey)?),
+                _ => return Err(BadKey),
+            }),
             _ => return Err(BadKey),
         })
     }
@@ -536,6 +572,9 @@ mod tests {
                 .prop_map(|(e, g)| { RegisterKey::Stop(EventKey::new(&e).unwrap(), GroupKey::new(&g).unwrap()) }),
             name().prop_map(|n| RegisterKey::Alive(ProducerId::new(&n).unwrap())),
             prop_oneof![0u32..3, 250u32..260].prop_map(RegisterKey::Described),
+            Just(RegisterKey::Held(SaleScope::All)),
+            name().prop_map(|n| RegisterKey::Held(SaleScope::Sport(Sport::new(&n).unwrap()))),
+            name().prop_map(|n| RegisterKey::Held(SaleScope::Event(EventKey::new(&n).unwrap()))),
         ]
     }
 
@@ -568,6 +607,8 @@ mod tests {
             id().prop_map(Key::Ticket),
             reference().prop_map(Key::Reference),
             id().prop_map(Key::Session),
+            (account(), site()).prop_map(|(a, s)| Key::Exclusion(a, s)),
+            id().prop_map(Key::Delayed),
             (site(), reference()).prop_map(|(s, r)| Key::Received(s, r)),
             prop_oneof![0u64..3, 250u64..260].prop_map(Key::Staged),
         ]

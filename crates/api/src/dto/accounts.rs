@@ -63,6 +63,8 @@ pub(crate) struct AccountOut<'a> {
     debt: String,
     /// The region where its rights are kept.
     home: String,
+    /// `open`, or `suspended`: its wagers are refused as `account_excluded`, its money moves and what is open settles.
+    status: &'static str,
     shares: Vec<ShareOut>,
 }
 
@@ -99,6 +101,7 @@ impl<'a> AccountOut<'a> {
             held: money(view.held),
             debt: money(view.debt),
             home: config.region(view.home.region),
+            status: if view.excluded { "suspended" } else { "open" },
             shares: view.shares.iter().map(share).collect(),
         }
     }

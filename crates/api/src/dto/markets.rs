@@ -1,6 +1,6 @@
 //! Markets: made by hand, read as they are sold here, and the results an operator gives.
 
-use model::limits::{DEDUCTIONS_MAX, OUTCOMES_MAX};
+use model::limits::{DEDUCTIONS_MAX, DELAY_MS_MAX, OUTCOMES_MAX};
 use model::{
     Definition, EventKey, MarketStatus, MarketView, OutcomeDef, OutcomeKey, OutcomeResult, OutcomeView, RejectCode,
     ResultScope, ResultWrite, Text,
@@ -35,7 +35,7 @@ pub(crate) struct MarketIn<'a> {
     start: Option<Str<'a>>,
     /// Whether the event is under way.
     in_play: Option<bool>,
-    /// Delay in play, in ms; shown, not applied yet.
+    /// How long a wager waits before it is judged while in play, in ms; at most 60,000.
     bet_delay_ms: Option<u32>,
     /// `active` (default), `inactive` or `suspended`.
     #[schema(value_type = Option<String>)]
@@ -74,7 +74,11 @@ impl Body for MarketBody {
     fn parse(input: MarketIn<'_>, faults: &mut Faults) -> Option<(Definition, MarketStatus)> {
         let name = faults.need("name", input.name.as_ref(), name);
         let event = faults.need("event", input.event.as_ref(), EventKey::new);
-        let sport = faults.may("sport", input.sport.as_ref(), self::name);
+        let sport = faults.may("sport", input.sport.as_ref(), sport_of);
+        let delay_ms = input.bet_delay_ms.unwrap_or(0);
+        if u64::from(delay_ms) > DELAY_MS_MAX {
+            faults.add("bet_delay_ms", format_args!("is above {DELAY_MS_MAX}"));
+        }
         let start_ms = faults.may("start", input.start.as_ref(), strict::time);
         let status = faults.may("status", input.status.as_ref(), desk_status);
         let outcomes = outcomes(input.outcomes, faults);
@@ -85,7 +89,7 @@ impl Body for MarketBody {
             sport: sport?.unwrap_or_else(|| Text::new("")),
             start_ms: start_ms?.unwrap_or(0),
             in_play: input.in_play.unwrap_or(false),
-            bet_delay_ms: input.bet_delay_ms.unwrap_or(0),
+            bet_delay_ms: delay_ms,
             outcomes: outcomes?,
             exchange: false,
             terms: terms?,
@@ -121,6 +125,11 @@ fn outcomes(input: Option<List<Obj<OutcomeIn<'_>>, OUTCOMES_MAX>>, faults: &mut 
 
 fn name(text: &str) -> Result<Text, &'static str> {
     if text.len() > NAME_BYTES_MAX { Err("is longer than 1024 bytes") } else { Ok(Text::new(text)) }
+}
+
+/// A sport that can be suspended as such; or none.
+fn sport_of(text: &str) -> Result<Text, model::KeyError> {
+    if text.is_empty() { Ok(Text::new("")) } else { model::Sport::new(text).map(|sport| Text::new(sport.as_str())) }
 }
 
 fn desk_status(text: &str) -> Result<MarketStatus, &'static str> {
@@ -229,7 +238,7 @@ pub(crate) struct MarketOut<'a> {
     #[schema(value_type = Option<String>, format = DateTime)]
     start: Option<Time>,
     in_play: bool,
-    /// Delay in play, in ms; shown, not applied yet.
+    /// How long a wager waits before it is judged while in play, in ms.
     bet_delay_ms: u32,
     /// `active`, `inactive`, `suspended`, `handed_over`, `settled` or `cancelled`.
     status: &'static str,

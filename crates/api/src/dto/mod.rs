@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod admin;
+pub(crate) mod browse;
 pub(crate) mod deposits;
 pub(crate) mod escrow;
 pub(crate) mod exchange;
@@ -17,6 +18,7 @@ pub(crate) mod quotes;
 pub(crate) mod reports;
 pub(crate) mod sessions;
 pub(crate) mod shown;
+pub(crate) mod suspensions;
 pub(crate) mod verdicts;
 pub(crate) mod wager_views;
 pub(crate) mod wagers;

@@ -1,6 +1,7 @@
-//! A wager whose owner cannot be heard: what was noted, what it promises, and where to follow it.
+//! A wager that is written down and not decided: because its owner cannot be heard, or because its markets are in play
+//! and it waits. What was noted, what that promises, and where to follow it.
 
-use model::{MintedId, TicketView};
+use model::{DelayView, MintedId, TicketView};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,12 +33,14 @@ pub(crate) struct PendingOut {
 pub(crate) struct TicketOut {
     /// `owner_unreachable`: the region that decides this id cannot be heard. No money is set aside, and this region never
     /// places the wager itself: it learns the decision there was, or makes sure that there never is one.
+    /// `bet_delay`: a market of it is in play. Its stake is set aside, and after the market's delay it is admitted again
+    /// against the prices of then, and accepted or rejected for good.
     why: &'static str,
     /// Since when, in this region's time.
     #[schema(value_type = String, format = DateTime)]
     since: Time,
     /// The id's `place_by`: from then on nothing new is decided under it. The answer itself is known here as soon as the
-    /// owner can be heard, which may be sooner or later; no clock bounds it.
+    /// owner can be heard, which may be sooner or later; no clock bounds it. Of a `bet_delay` the end of the delay.
     #[schema(value_type = String, format = DateTime)]
     resolves_by: Time,
     /// Where to ask, in this region.
@@ -45,6 +48,17 @@ pub(crate) struct TicketOut {
 }
 
 impl PendingOut {
+    pub(crate) fn delayed(id: MintedId, delay: DelayView, config: &ApiConfig) -> Self {
+        Self {
+            id: Shown(id),
+            status: "pending",
+            r#final: false,
+            recorded: true,
+            owner: config.region(delay.owner),
+            ticket: TicketOut::delayed(id, delay),
+        }
+    }
+
     pub(crate) fn of(id: MintedId, ticket: TicketView, config: &ApiConfig) -> Self {
         Self {
             id: Shown(id),
@@ -58,6 +72,15 @@ impl PendingOut {
 }
 
 impl TicketOut {
+    pub(crate) fn delayed(id: MintedId, delay: DelayView) -> Self {
+        Self {
+            why: "bet_delay",
+            since: Time(delay.asked_ms),
+            resolves_by: Time(delay.due_ms),
+            follow: format!("/v1/wagers/{id}"),
+        }
+    }
+
     pub(crate) fn of(id: MintedId, ticket: TicketView) -> Self {
         Self {
             why: "owner_unreachable",

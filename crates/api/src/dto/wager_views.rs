@@ -257,6 +257,10 @@ impl<'a> ItemOut<'a> {
                 let body = ItemBody::Pending(PendingOut::of(id, *ticket, config));
                 Self { http_status: 202, replayed: false, body }
             }
+            WagerAnswer::Delayed(delay) => {
+                let body = ItemBody::Pending(PendingOut::delayed(id, *delay, config));
+                Self { http_status: 202, replayed: false, body }
+            }
             WagerAnswer::Refused(why) => {
                 Self::problem(crate::refusal::problem(why, crate::refusal::Concern::Decision, config))
             }
@@ -344,9 +348,11 @@ impl<'a> WagerOut<'a> {
             WagerView::NotPlaced { definitive } => ("not_placed", *definitive, id.region(), None),
             WagerView::Unknown { owner } => ("unknown", false, *owner, None),
             WagerView::Ticket(ticket) => ("pending", false, ticket.owner, None),
+            WagerView::Delayed(delay) => ("pending", false, delay.owner, None),
         };
         let ticket = match view {
             WagerView::Ticket(ticket) => Some(TicketOut::of(id, *ticket)),
+            WagerView::Delayed(delay) => Some(TicketOut::delayed(id, *delay)),
             _ => None,
         };
         Self { id: Shown(id), status, definitive, owner: config.region(owner), known, ticket }

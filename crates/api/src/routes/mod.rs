@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod admin;
+pub(crate) mod browse;
 pub(crate) mod deposits;
 pub(crate) mod feeds;
 pub(crate) mod health;
@@ -12,5 +13,6 @@ pub(crate) mod postings;
 pub(crate) mod producers;
 pub(crate) mod quotes;
 pub(crate) mod sessions;
+pub(crate) mod suspensions;
 pub(crate) mod uof;
 pub(crate) mod wagers;

@@ -29,7 +29,8 @@ const READ_ASIDE_BYTES: usize = 128 * 1024;
             body = DecisionOut<'_>),
         (status = 202, description = "Pending. `awaiting_ack`: recorded, money reserved, and accepted once enough other \
             regions hold it (level `geo`). `owner_unreachable`: the region that decides this id cannot be heard; no money is \
-            reserved. Follow it, or send it again", body = PendedOut<'_>),
+            reserved. `bet_delay`: a market is in play; the stake is set aside, and the wager is judged after the delay. \
+            Follow it, or send it again", body = PendedOut<'_>),
         (status = 404, description = "`account_unknown`, `market_unknown`, `selection_unknown`: undecided",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`id_reused`", body = ProblemBody, content_type = "application/problem+json"),
@@ -65,6 +66,10 @@ pub(crate) async fn place(State(app): State<AppState>, asked: Asked, Small(body)
         [WagerAnswer::Refused(Refusal::IdClosed)] => Ok(json(StatusCode::OK, &DecisionOut::closed(id), heard.token)),
         [WagerAnswer::Ticket(ticket)] => {
             Ok(json(StatusCode::ACCEPTED, &PendedOut::Noted(PendingOut::of(id, *ticket, &app.config)), heard.token))
+        }
+        [WagerAnswer::Delayed(delay)] => {
+            let noted = PendingOut::delayed(id, *delay, &app.config);
+            Ok(json(StatusCode::ACCEPTED, &PendedOut::Noted(noted), heard.token))
         }
         [WagerAnswer::Refused(why)] => Err(refusal::problem(why, Concern::Decision, &app.config).seen(heard.token)),
         _ => Err(misfit(heard)),

@@ -22,6 +22,7 @@ fn view() -> AccountView {
         held: 0,
         debt: 0,
         home: Site::new(1, 1),
+        excluded: false,
         shares: vec![
             ShareView { site: Site::new(1, 1), free: 60_000, reserved: 1_000 },
             ShareView { site: Site::new(2, 3), free: -5, reserved: 0 },
@@ -41,7 +42,7 @@ async fn an_account_is_opened_once_and_shown() {
                 "account": "p@eu", "currency": "GBP", "balance": "1000.00", "spendable_here": "600.00",
                 "spendable_with_wait": "900.00", "reserved": "10.00", "in_transfer": "5.00", "held": "0.00",
                 "debt": "0.00",
-                "home": "eu", "shares": [
+                "home": "eu", "status": "open", "shares": [
                     {"region": "eu", "site": "1.1.0", "free": "600.00", "reserved": "10.00"},
                     {"region": "us", "site": "2.3.0", "free": "-0.05", "reserved": "0.00"},
                 ],

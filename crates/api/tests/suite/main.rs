@@ -16,6 +16,7 @@ mod serving;
 mod sessions;
 mod support;
 mod tokens;
+mod trading;
 mod uof;
 mod wagers;
 mod withdrawals;

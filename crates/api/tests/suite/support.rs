@@ -174,5 +174,6 @@ pub(crate) fn record(decision: Decision) -> WagerRecord {
         system: None,
         each_way: None,
         rounding: None,
+        asked_ms: None,
     }
 }

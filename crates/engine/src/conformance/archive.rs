@@ -69,6 +69,7 @@ fn pages<S: Durable + Archive>(mut store: S) {
                 | Write::Reference(_)
                 | Write::Received(..)
                 | Write::Session(..)
+                | Write::Exclusion(..)
         )
     };
     let expected: Vec<&Write> = batch.iter().filter(replicated).collect();

@@ -52,6 +52,7 @@ pub(super) fn wager(id: MintedId, stake: u64) -> WagerRecord {
         system: None,
         each_way: None,
         rounding: None,
+        asked_ms: None,
     }
 }
 
@@ -130,4 +131,9 @@ pub(super) fn book(n: u64) -> Book {
         other => panic!("the suite's own stream line is read as {other:?}"),
     }
     book
+}
+
+pub(super) fn exclusion() -> crate::port::Exclusion {
+    let lifted = [(Site::new(2, 1), 7)].into_iter().collect();
+    crate::port::Exclusion { raised: 3, lifted, at: Hlc::new(1_700_000_000_000, 3) }
 }

@@ -13,7 +13,7 @@ use model::{
 use super::dues::Dues;
 use super::references::check_received;
 use super::sessions::check_life;
-use super::{Exposure, Ledger};
+use super::{Exclusion, Exposure, Ledger};
 use crate::log::{Entry, EntryError, Event, Resolved, Settled};
 use crate::planted::Planted;
 use crate::port::{AccountHead, View, Write};
@@ -39,6 +39,7 @@ pub(super) struct Said<'e> {
     /// What this entry's events do to rows.
     dues: Dues,
     postings: BTreeSet<MintedId>,
+    exclusions: BTreeMap<&'e AccountId, &'e Exclusion>,
     /// Wager ids given away or closed in this entry.
     pub(super) handed: BTreeSet<MintedId>,
     /// Payment references decided in this entry.
@@ -132,6 +133,10 @@ impl Ledger {
                 }
                 Event::Home(id, head) => self.check_home(entry, id, head)?,
                 Event::Windows(exposures) => check_windows(exposures)?,
+                Event::Excluded(id, row) => {
+                    self.check_exclusion(entry, id, row, said.exclusions.get(id).copied())?;
+                    said.exclusions.insert(id, row);
+                }
                 Event::Confirmed(upto) => {
                     if *upto >= entry.seq {
                         return refused(format!("entries up to {upto} are confirmed by entry {}", entry.seq));
@@ -203,13 +208,7 @@ impl Ledger {
         for event in &entry.events {
             match event {
                 Event::Account(id, head) => {
-                    let known = self.accounts.entry(id.clone()).or_default();
-                    // A move may have come before the opening, from another log: it says where, the opening in what.
-                    let tenure = known.head.as_ref().and_then(|k| k.tenure.clone());
-                    let home = known.head.as_ref().map_or(head.home, |k| k.home);
-                    let head = AccountHead { currency: head.currency, home, tenure, hearsay: None };
-                    known.head = Some(head.clone());
-                    tx.put(Write::Account(id.clone(), head));
+                    self.apply_account(tx, id, head);
                     merged.accounts.push(id.clone());
                 }
                 Event::Row(id, row) => {
@@ -252,6 +251,7 @@ impl Ledger {
                 }
                 // A site's windows are read in its log when its rights are reclaimed.
                 Event::Grant(_) | Event::Windows(_) => {}
+                Event::Excluded(id, row) => self.note_exclusion(tx, id, entry.site, row),
                 Event::Confirmed(upto) => self.confirmed.raise(entry.site, *upto),
                 Event::Fenced(fenced) => {
                     self.note_handed(tx, fenced.id, entry.site, entry.seq, Some(fenced.to));
@@ -266,6 +266,16 @@ impl Ledger {
             self.push_home(tx, account, amount);
         }
         merged
+    }
+
+    fn apply_account<V: View>(&mut self, tx: &mut Tx<'_, V>, id: &AccountId, head: &AccountHead) {
+        let known = self.accounts.entry(id.clone()).or_default();
+        // A move may have come before the opening, from another log: it says where, the opening in what.
+        let tenure = known.head.as_ref().and_then(|k| k.tenure.clone());
+        let home = known.head.as_ref().map_or(head.home, |k| k.home);
+        let head = AccountHead { currency: head.currency, home, tenure, hearsay: None };
+        known.head = Some(head.clone());
+        tx.put(Write::Account(id.clone(), head));
     }
 
     fn apply_row(&mut self, site: Site, id: &AccountId, row: &Row) {

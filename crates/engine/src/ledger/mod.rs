@@ -6,6 +6,7 @@ mod adjust;
 mod deposit;
 mod dues;
 mod escrow;
+mod exclusions;
 mod geo;
 mod handed;
 mod homes;
@@ -27,6 +28,7 @@ use model::{AccountId, AccountView, Hash16, MarketKey, MintedId, SessionRecord, 
 
 pub(crate) use adjust::Adjusting;
 pub(crate) use deposit::Deposited;
+pub use exclusions::{Exclusion, Exclusions};
 pub(crate) use handed::Standing;
 pub use homes::{StakedAt, Tenure};
 pub(crate) use place::{Admitted, Judged, Shape};
@@ -96,6 +98,10 @@ pub struct Ledger {
     pub taken: Taken,
     /// Sessions by id, which begins with when they expire.
     pub sessions: BTreeMap<MintedId, SessionRecord>,
+    /// Suspended accounts, a row each per site that has suspended or readmitted one.
+    pub(crate) exclusions: Exclusions,
+    /// Money set aside for wagers that wait for a market's delay, minor units by account. Follows from their notes.
+    pub(crate) delayed: BTreeMap<AccountId, u64>,
     pub(crate) planted: Planted,
 }
 
@@ -120,6 +126,8 @@ impl Ledger {
             handed: BTreeMap::new(),
             taken: Taken::default(),
             sessions: BTreeMap::new(),
+            exclusions: Exclusions::new(),
+            delayed: BTreeMap::new(),
             planted: Planted::Nothing,
         }
     }
@@ -148,10 +156,17 @@ impl Ledger {
         self.logs.keys().rev().find(|s| s.region == region).copied()
     }
 
-    /// Free rights of this site's own row (S1), never below zero.
+    /// Money set aside here for wagers that wait for a market's delay, minor units.
+    #[must_use]
+    pub fn set_aside(&self, account: &AccountId) -> u64 {
+        // Nearly always there is none at all.
+        if self.delayed.is_empty() { 0 } else { self.delayed.get(account).copied().unwrap_or(0) }
+    }
+
+    /// Free rights of this site's own row (S1) beside what is set aside, never below zero.
     #[must_use]
     pub fn free_here(&self, account: &AccountId) -> u64 {
-        self.accounts.get(account).map_or(0, |a| a.free_at(self.site))
+        self.accounts.get(account).map_or(0, |a| a.free_at(self.site)).saturating_sub(self.set_aside(account))
     }
 
     /// Free rights known at other sites or in transfer, minor units, never below zero.
@@ -205,6 +220,7 @@ impl Ledger {
                 self.sessions.insert(id, record);
             }
             Write::Received(_, site, Some(received)) => self.taken.insert(site, received),
+            Write::Exclusion(account, site, row) => self.restore_exclusion(account, site, row),
             _ => {}
         }
     }
@@ -215,6 +231,10 @@ impl Ledger {
         let mut sum = Hash16::default();
         for (name, account) in &self.accounts {
             let bytes = minicbor::to_vec((name, &account.head, &account.rows)).expect("writing to memory cannot fail");
+            sum = crate::log::sum16(sum, hash16(&bytes));
+        }
+        for named in &self.exclusions {
+            let bytes = minicbor::to_vec(named).expect("writing to memory cannot fail");
             sum = crate::log::sum16(sum, hash16(&bytes));
         }
         sum
@@ -239,6 +259,7 @@ impl Ledger {
             held: account.rows.values().map(Row::held).sum(),
             debt: account.rows.values().map(Row::debt).sum(),
             home: head.home,
+            excluded: self.is_excluded(id),
             shares: account
                 .rows
                 .iter()

@@ -29,6 +29,10 @@ pub(crate) struct Admitted {
     pub(crate) policy: OddsPolicy,
     pub(crate) client_ref: Option<Text>,
     pub(crate) durability: Durability,
+    /// How long it waits before it is judged, ms; 0: it is judged now.
+    pub(crate) delay_ms: u64,
+    /// When it was taken in, if it has waited.
+    pub(crate) asked_ms: Option<u64>,
     /// What lines it has.
     pub(crate) shape: Shape,
     /// Why admission refuses it for good; empty if it does not.
@@ -51,6 +55,8 @@ pub(crate) struct Shape {
 pub(crate) enum Judged {
     /// Decided and recorded.
     Decided(Arc<WagerRecord>),
+    /// Nothing speaks against it, and it waits for its markets' delay: nothing was recorded.
+    Delay(Box<Admitted>),
     /// The account's row cannot count further; nothing was recorded.
     Full,
     /// Not enough rights here; nothing was recorded. `missing` minor units.
@@ -71,11 +77,12 @@ impl Ledger {
         let prepared = self.must_prepare(&wager);
         let full = prepared && self.prepared_are_full();
         let me = self.site;
+        let set_aside = self.set_aside(&wager.account);
         let unknown = self.is_cut_above_floor();
         let blind = if self.planted == Planted::GuardWithoutOverlay { spent_here(tx, &wager.account) } else { 0 };
         if let Some(known) = self.accounts.get_mut(&wager.account)
             && let Some(row) = known.rows.get_mut(&me)
-            && let Some(free) = u64::try_from(row.free() + blind).ok().filter(|free| *free >= stake)
+            && let Some(free) = left(row.free() + blind, set_aside).filter(|free| *free >= stake)
         {
             if stake > row.room() {
                 return Judged::Full;
@@ -89,6 +96,11 @@ impl Ledger {
                 if unknown || stake > room || full {
                     return Judged::Window;
                 }
+            }
+            if wager.delay_ms > 0 {
+                return Judged::Delay(Box::new(wager));
+            }
+            if self.ack_quorum > 0 {
                 let index = self.logs.get(&self.site).map_or(0, |h| h.index) + 1;
                 if prepared {
                     self.prepared.insert(index);
@@ -157,6 +169,7 @@ impl Ledger {
             system: wager.shape.system,
             each_way: wager.shape.each_way,
             rounding: Some(wager.shape.rounding),
+            asked_ms: wager.asked_ms,
         });
         tx.put(Write::Wager(Arc::clone(&record)));
         tx.put(Write::AccountWager(record.account.clone(), record.id));
@@ -168,6 +181,11 @@ impl Ledger {
         tx.decided(&record);
         record
     }
+}
+
+/// What is free beside what is set aside; nothing if it is less than nothing.
+fn left(free: i128, set_aside: u64) -> Option<u64> {
+    u64::try_from(free - i128::from(set_aside)).ok()
 }
 
 /// Stakes that the entry being built has taken already: what a guard outside the transition would not see.

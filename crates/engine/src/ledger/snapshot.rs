@@ -73,6 +73,7 @@ impl Ledger {
                     return Err(format!("session {id} was opened as another"));
                 }
             }
+            Record::Exclusion(account, _, row) => self.check_exclusion_alone(account, row)?,
             Record::Confirmed(_) => {}
         }
         Ok(())
@@ -130,6 +131,7 @@ impl Ledger {
             }
             Record::Received(site, received) if brings(site) => self.note_taken(tx, site, &received),
             Record::Session(id, record) => self.take_session(tx, id, record),
+            Record::Exclusion(account, site, row) if brings(site) => self.note_exclusion(tx, &account, site, &row),
             Record::Confirmed(vector) => {
                 for (site, upto) in vector.iter() {
                     if let Some(index) = brought.get(&site) {
@@ -142,7 +144,8 @@ impl Ledger {
             | Record::Posting(_)
             | Record::Handed(..)
             | Record::Reference(_)
-            | Record::Received(..) => {}
+            | Record::Received(..)
+            | Record::Exclusion(..) => {}
         }
         merged
     }

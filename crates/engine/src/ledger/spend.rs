@@ -28,7 +28,7 @@ impl Ledger {
     pub fn spendable(&self, account: &AccountId) -> u64 {
         let Some(known) = self.accounts.get(account) else { return 0 };
         let Some(head) = &known.head else { return 0 };
-        let free = known.free_at(self.site);
+        let free = self.free_here(account);
         if self.ack_quorum == 0 {
             return free;
         }
@@ -44,7 +44,7 @@ impl Ledger {
         if self.is_cut_above_floor() {
             return 0;
         }
-        super::window::replicated(known.free_at(self.site), known.unacked, self.planted)
+        super::window::replicated(self.free_here(account), known.unacked, self.planted)
     }
 
     /// Whether the floor has fallen below what was cut of the own log: a region that held it has lost its disks, and the

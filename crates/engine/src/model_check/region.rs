@@ -153,10 +153,12 @@ impl Region {
             durability: if geo { Durability::Geo } else { Durability::Local },
             shape: crate::ledger::Shape::default(),
             problems: Vec::new(),
+            delay_ms: 0,
+            asked_ms: None,
         };
         match self.step(|ledger, tx| ledger.place(tx, AT, wager, false)) {
             Judged::Decided(record) => self.final_word(&record),
-            Judged::Full | Judged::Window | Judged::Short { .. } => None,
+            Judged::Full | Judged::Window | Judged::Short { .. } | Judged::Delay(_) => None,
         }
     }
 

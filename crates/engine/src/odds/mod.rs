@@ -1,7 +1,9 @@
 //! The odds plane: registers, what is on sale, freshness, and the lane that carries values between regions.
 //! Knows no money: results reach it as registers, wagers only read it.
 
+mod events;
 mod fresh;
+mod holds;
 mod link;
 mod plane;
 mod register;
@@ -9,6 +11,7 @@ mod sale;
 mod stops;
 
 pub(crate) use fresh::Freshness;
+pub use holds::Holds;
 pub(crate) use link::{Follows, OddsLink};
 pub(crate) use plane::{AnyWrite, Exchange, SlotWrite};
 pub use plane::{Market, Plane};

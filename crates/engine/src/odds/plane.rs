@@ -10,6 +10,8 @@ use model::{
     ResultScope,
 };
 
+use super::events::{Events, stated};
+use super::holds::Holds;
 use super::register::{ClockTime, RegisterKey, RegisterValue, ResultTwin};
 use super::stops::{Stopped, Stops};
 
@@ -50,6 +52,12 @@ pub struct Plane {
     /// Newest `alive` of producers whose state is told apart from it.
     alive: BTreeMap<ProducerId, Register<ProducerId, ClockTime>>,
     stops: Stops,
+    /// Operators' suspensions of scopes wider than a market.
+    holds: Holds,
+    /// Which markets an event has, by what definitions state; worked out from them.
+    events: Events,
+    /// Markets that an operator holds off sale; worked out from their statuses.
+    held: BTreeSet<MarketKey>,
     /// Which register holds a dot; what a peer lacks is a range of it.
     by_dot: BTreeMap<Dot, RegisterKey>,
     /// Sites that hold a dot of the index; only grows, and is bounded by the topology.
@@ -76,6 +84,9 @@ impl Plane {
             clock: Register::default(),
             alive: BTreeMap::new(),
             stops: Stops::default(),
+            holds: Holds::default(),
+            events: Events::default(),
+            held: BTreeSet::new(),
             by_dot: BTreeMap::new(),
             writers: BTreeSet::new(),
             vector: Vector::default(),
@@ -118,6 +129,28 @@ impl Plane {
         &self.alive
     }
 
+    /// Operators' suspensions of scopes wider than a market.
+    #[must_use]
+    pub const fn holds(&self) -> &Holds {
+        &self.holds
+    }
+
+    /// Events by what definitions state.
+    pub(crate) const fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Markets that an operator holds off sale by themselves.
+    pub(crate) const fn held_markets(&self) -> &BTreeSet<MarketKey> {
+        &self.held
+    }
+
+    /// What suspensions of wider scopes come to for a market.
+    #[must_use]
+    pub fn held_wider(&self, key: &MarketKey, market: &Market) -> Option<MarketStatus> {
+        self.holds.of(key, market, &self.events)
+    }
+
     pub(crate) const fn stops(&self) -> &Stops {
         &self.stops
     }
@@ -142,6 +175,7 @@ impl Plane {
             RegisterKey::Stop(e, g) => self.stops.stop(e, g).cloned().map(RegisterValue::Stop),
             RegisterKey::Alive(p) => self.alive.get(p).cloned().map(RegisterValue::Alive),
             RegisterKey::Described(k) => self.stops.described(*k).cloned().map(RegisterValue::Described),
+            RegisterKey::Held(s) => self.holds.get(s).cloned().map(RegisterValue::Held),
         }
     }
 
@@ -154,7 +188,11 @@ impl Plane {
             (RegisterKey::Clock, RegisterValue::Clock(v)) => join_in(&mut self.clock, v),
             (RegisterKey::Status(m), RegisterValue::Status(v)) => join_in(&mut self.market_mut(m).status, v),
             (RegisterKey::Definition(m), RegisterValue::Definition(v)) => {
-                join_in(&mut self.market_mut(m).definition, v)
+                let before = stated(self.market_mut(m));
+                let joined = join_in(&mut self.market_mut(m).definition, v);
+                let after = stated(self.market_mut(m));
+                self.events.restated(m, &before, after);
+                joined
             }
             (RegisterKey::Resulted(m, s), RegisterValue::Resulted(v)) => {
                 join_twin(self.market_mut(m).resulted.entry(s.clone()).or_default(), v)
@@ -165,16 +203,28 @@ impl Plane {
             (RegisterKey::Stop(e, g), RegisterValue::Stop(v)) => join_in(self.stops.stop_mut(e, g), v),
             (RegisterKey::Alive(p), RegisterValue::Alive(v)) => join_in(self.alive.entry(p.clone()).or_default(), v),
             (RegisterKey::Described(k), RegisterValue::Described(v)) => self.stops.join_described(*k, v),
+            (RegisterKey::Held(s), RegisterValue::Held(v)) => self.holds.join(s, v),
             _ => return None,
         };
         if joined == Joined::Changed {
             if let Some(market) = key.market().and_then(|m| self.markets.get_mut(m)) {
                 market.version = market.version.max(value.newest());
             }
+            if let RegisterKey::Status(m) = key {
+                self.note_held(m);
+            }
             self.reindex(key, &before, &after);
             self.stops.work_out(key, &mut self.markets);
         }
         Some(joined)
+    }
+
+    fn note_held(&mut self, market: &MarketKey) {
+        if self.markets.get(market).is_some_and(Market::is_held) {
+            self.held.insert(market.clone());
+        } else {
+            self.held.remove(market);
+        }
     }
 
     fn reindex(&mut self, key: &RegisterKey, before: &[Dot], after: &[Dot]) {
@@ -222,6 +272,7 @@ impl Plane {
             (RegisterKey::Stop(e, g), AnyWrite::Status(w)) => {
                 RegisterValue::Stop(w.delta(self.stops.stop(e, g), dot, at))
             }
+            (RegisterKey::Held(s), AnyWrite::Status(w)) => RegisterValue::Held(w.delta(self.holds.get(s), dot, at)),
             (RegisterKey::Alive(p), AnyWrite::Clock(w)) => RegisterValue::Alive(w.delta(self.alive.get(p), dot, at)),
             (RegisterKey::Described(k), AnyWrite::Groups(w)) => {
                 RegisterValue::Described(w.delta(self.stops.described(*k), dot, at))

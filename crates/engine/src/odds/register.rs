@@ -7,7 +7,7 @@ use crdt::{Dot, Hlc, Joined, Register, Restrict, Site, Vector};
 use minicbor::{Decode, Encode};
 use model::{
     Definition, EventKey, GroupKey, Groups, MarketKey, MarketStatus, OutcomeKey, Price, ProducerId, ProducerState,
-    ResultRegister, ResultScope,
+    ResultRegister, ResultScope, SaleScope,
 };
 
 /// Names a register.
@@ -41,13 +41,16 @@ pub enum RegisterKey {
     /// Groups of a kind of markets, by the vendor's number of it.
     #[n(8)]
     Described(#[n(0)] u32),
+    /// Operators' suspension of a scope wider than a market: an operator slot only. Never spread over markets, as stops.
+    #[n(9)]
+    Held(#[n(0)] SaleScope),
 }
 
 impl RegisterKey {
     /// Whether it may overtake everything else on the odds lane: what stops a sale goes first.
     #[must_use]
     pub const fn is_urgent(&self) -> bool {
-        matches!(self, Self::Status(_) | Self::Stop(..) | Self::Resulted(..) | Self::Producer(_))
+        matches!(self, Self::Status(_) | Self::Stop(..) | Self::Held(_) | Self::Resulted(..) | Self::Producer(_))
     }
 
     /// Its market, if it belongs to one.
@@ -55,7 +58,9 @@ impl RegisterKey {
     pub const fn market(&self) -> Option<&MarketKey> {
         match self {
             Self::Status(m) | Self::Resulted(m, _) | Self::Definition(m) | Self::Price(m, _) => Some(m),
-            Self::Producer(_) | Self::Clock | Self::Stop(..) | Self::Alive(_) | Self::Described(_) => None,
+            Self::Producer(_) | Self::Clock | Self::Stop(..) | Self::Alive(_) | Self::Described(_) | Self::Held(_) => {
+                None
+            }
         }
     }
 }
@@ -127,6 +132,9 @@ pub enum RegisterValue {
     /// Of [`RegisterKey::Described`].
     #[n(8)]
     Described(#[n(0)] Register<ProducerId, Groups>),
+    /// Of [`RegisterKey::Held`].
+    #[n(9)]
+    Held(#[n(0)] Register<ProducerId, MarketStatus>),
 }
 
 impl RegisterValue {
@@ -143,6 +151,7 @@ impl RegisterValue {
             RegisterKey::Stop(..) => Self::Stop(Register::default()),
             RegisterKey::Alive(_) => Self::Alive(Register::default()),
             RegisterKey::Described(_) => Self::Described(Register::default()),
+            RegisterKey::Held(_) => Self::Held(Register::default()),
         }
     }
 
@@ -158,6 +167,7 @@ impl RegisterValue {
             (Self::Stop(a), Self::Stop(b)) => Some(a.join(b)),
             (Self::Alive(a), Self::Alive(b)) => Some(a.join(b)),
             (Self::Described(a), Self::Described(b)) => Some(a.join(b)),
+            (Self::Held(a), Self::Held(b)) => Some(a.join(b)),
             _ => None,
         }
     }
@@ -175,6 +185,7 @@ impl RegisterValue {
             Self::Stop(r) => r.dots().collect(),
             Self::Alive(r) => r.dots().collect(),
             Self::Described(r) => r.dots().collect(),
+            Self::Held(r) => r.dots().collect(),
         }
     }
 
@@ -191,6 +202,7 @@ impl RegisterValue {
             Self::Stop(r) => r.greatest_of(site),
             Self::Alive(r) => r.greatest_of(site),
             Self::Described(r) => r.greatest_of(site),
+            Self::Held(r) => r.greatest_of(site),
         }
     }
 
@@ -207,6 +219,7 @@ impl RegisterValue {
             Self::Stop(r) => r.newest(),
             Self::Alive(r) => r.newest(),
             Self::Described(r) => r.newest(),
+            Self::Held(r) => r.newest(),
         }
     }
 }

@@ -41,15 +41,16 @@ impl Market {
         feed.or_else(desk).map(|(p, _)| p)
     }
 
-    /// The most restrictive of what operators hold and what the current producer says, its stops included.
-    pub(crate) fn effective_status(&self) -> Option<MarketStatus> {
+    /// The most restrictive of what operators hold and what the current producer says, its stops included. `wider` is
+    /// what operators' suspensions of wider scopes come to for it.
+    pub(crate) fn effective_status(&self, wider: Option<MarketStatus>) -> Option<MarketStatus> {
         let slot = self.current_producer().and_then(|p| self.status.feeds.get(p).map(|s| (p, s)));
         let feed = slot.map(|(producer, s)| match s.value {
             MarketStatus::Active => self.stopped.status(producer, s.time_ms),
             other => other,
         });
         let operator = self.status.operator.held().map(|(_, _, s)| *s).max();
-        feed.max(operator)
+        feed.max(operator).max(wider)
     }
 
     /// Whether an operator holds it off sale.
@@ -125,8 +126,8 @@ impl Market {
     }
 
     /// First reason not to sell the market at all.
-    pub(crate) fn market_refusal(&self) -> Option<RejectCode> {
-        match self.effective_status() {
+    pub(crate) fn market_refusal(&self, wider: Option<MarketStatus>) -> Option<RejectCode> {
+        match self.effective_status(wider) {
             None | Some(MarketStatus::Inactive) => Some(RejectCode::MarketInactive),
             Some(MarketStatus::Cancelled) => Some(RejectCode::MarketCancelled),
             Some(MarketStatus::Settled) => Some(RejectCode::MarketSettled),

@@ -7,6 +7,7 @@ use crdt::{Dot, Joined, Register};
 use model::limits::{DESCRIPTIONS_MAX, STOPS_MAX, STOPS_PER_EVENT_MAX};
 use model::{EventKey, GroupKey, Groups, MarketKey, MarketStatus, ProducerId};
 
+use super::events::event_in;
 use super::plane::{Market, join_in};
 use super::register::RegisterKey;
 
@@ -108,7 +109,7 @@ impl Stops {
     /// What the stops come to for one market.
     pub(crate) fn of(&self, market: &MarketKey) -> Stopped {
         let mut stopped = Stopped::default();
-        let Some(event) = event_of(market) else { return stopped };
+        let Some(event) = event_in(market) else { return stopped };
         let kind = kind_of(market);
         let Some(groups) = self.events.get(&event) else { return stopped };
         for (group, register) in groups {
@@ -158,11 +159,6 @@ fn is_all(group: &GroupKey) -> bool {
 
 fn groups_in(register: &Register<ProducerId, Groups>) -> impl Iterator<Item = &GroupKey> {
     register.feeds.values().flat_map(|slot| &slot.value.0)
-}
-
-/// The event of a market of the feed, from its key: also before its definition has come.
-fn event_of(market: &MarketKey) -> Option<EventKey> {
-    EventKey::new(market.as_str().strip_prefix("uof:")?.split(';').next()?).ok()
 }
 
 /// The vendor's number of its kind, from its key.

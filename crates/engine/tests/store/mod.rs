@@ -30,6 +30,8 @@ enum Boot {
     Ticket(MintedId),
     Received(Reference, Site),
     Session(MintedId),
+    Exclusion(AccountId, Site),
+    Delayed(MintedId),
 }
 
 /// Durable state of one region.
@@ -137,6 +139,7 @@ impl Pinned for MemStore {
             Kind::References => self.references.values().cloned().map(Write::Reference).collect(),
             Kind::Received => boot(|w| matches!(w, Write::Received(..))),
             Kind::Sessions => boot(|w| matches!(w, Write::Session(..))),
+            Kind::Exclusions => boot(|w| matches!(w, Write::Exclusion(..))),
         };
         let from = after.map_or(0, |w| all.iter().position(|x| x == w).unwrap() + 1);
         all.into_iter().skip(from).take(count_max).collect()
@@ -188,6 +191,12 @@ impl MemStore {
                 return;
             }
             Write::Session(id, Some(_)) => Boot::Session(id),
+            Write::Exclusion(account, site, _) => Boot::Exclusion(account, site),
+            Write::Delayed(id, None) => {
+                self.boot.remove(&Boot::Delayed(id));
+                return;
+            }
+            Write::Delayed(id, Some(_)) => Boot::Delayed(id),
             Write::Received(reference, site, None) => {
                 self.boot.remove(&Boot::Received(reference, site));
                 return;

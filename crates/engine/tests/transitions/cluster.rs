@@ -39,6 +39,8 @@ pub(crate) type Frame = (u16, u16, Lane, Bytes);
 pub(crate) struct Cluster {
     size: u16,
     pub(crate) replay: bool,
+    /// Whether regions that start from now on let wagers in play wait.
+    pub(crate) bet_delays: bool,
     /// Exposure windows of every region that starts from now on.
     pub(crate) windows: Vec<Exposure>,
     regions: BTreeMap<u16, Region<MemStore>>,
@@ -100,6 +102,7 @@ impl Cluster {
         let mut c = Self {
             size,
             replay,
+            bet_delays: true,
             windows: Vec::new(),
             regions: BTreeMap::new(),
             elapsed_ms: 0,
@@ -135,6 +138,7 @@ impl Cluster {
             replay: self.replay,
             first_start: false,
             gossip_ms: 200,
+            bet_delays: self.bet_delays,
             windows: self.windows.clone(),
             kept: self.kept,
         }
@@ -569,7 +573,10 @@ pub(crate) fn one(answer: Answer) -> WagerAnswer {
 pub(crate) fn accepted(answer: &WagerAnswer) -> Option<bool> {
     match answer {
         WagerAnswer::Decided { record, .. } => Some(record.is_accepted()),
-        WagerAnswer::AwaitingAck { .. } | WagerAnswer::Refused(_) | WagerAnswer::Ticket(_) => None,
+        WagerAnswer::AwaitingAck { .. }
+        | WagerAnswer::Refused(_)
+        | WagerAnswer::Ticket(_)
+        | WagerAnswer::Delayed(_) => None,
     }
 }
 
@@ -580,6 +587,9 @@ pub(crate) fn reason(answer: &WagerAnswer) -> Option<RejectCode> {
             model::Decision::Rejected(problems) => problems.first().map(|p| p.code),
             model::Decision::Accepted => None,
         },
-        WagerAnswer::AwaitingAck { .. } | WagerAnswer::Refused(_) | WagerAnswer::Ticket(_) => None,
+        WagerAnswer::AwaitingAck { .. }
+        | WagerAnswer::Refused(_)
+        | WagerAnswer::Ticket(_)
+        | WagerAnswer::Delayed(_) => None,
     }
 }

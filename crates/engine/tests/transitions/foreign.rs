@@ -74,6 +74,7 @@ fn record(c: &Cluster, n: u64) -> WagerRecord {
         system: None,
         each_way: None,
         rounding: None,
+        asked_ms: None,
     }
 }
 

@@ -41,6 +41,7 @@ fn pending(answer: &WagerAnswer) -> bool {
         }
         WagerAnswer::Refused(refusal) => panic!("{refusal:?}"),
         WagerAnswer::Ticket(ticket) => panic!("{ticket:?}"),
+        WagerAnswer::Delayed(delay) => panic!("{delay:?}"),
     }
 }
 

@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is what a panic is for")]
 
+mod browse;
 mod cluster;
 mod compaction;
+mod delay;
 mod fence;
 mod fence_grant;
 mod foreign;
@@ -25,6 +27,7 @@ mod sessions;
 mod settlement;
 #[path = "../store/mod.rs"]
 mod store;
+mod suspensions;
 mod ticket;
 mod together;
 mod uof;

@@ -14,7 +14,7 @@ use net::{PeerConfig, Timing, check_name};
 use node::NodeConfig;
 use store::StoreOptions;
 
-use super::files::{GossipTable, LimitsTable, RegionEntry, RegionFile, TopologyFile, WindowTable};
+use super::files::{BetDelay, GossipTable, LimitsTable, RegionEntry, RegionFile, TopologyFile, WindowTable};
 use super::source::{ConfigError, Source};
 
 /// What the command line may say otherwise.
@@ -197,6 +197,7 @@ fn engine_config(topology: &Topology, own: &RegionEntry, overrides: &Overrides) 
         first_start: overrides.first_start,
         gossip_ms: topology.file.gossip_ms,
         windows: exposures(&topology.file).expect("checked when the topology was read"),
+        bet_delays: topology.file.bet_delay.map_or(!overrides.replay, |delay| delay == BetDelay::Market),
         kept: door::Kept { tail: topology.file.log_tail_entries, max: topology.file.log_kept_entries_max },
     }
 }

@@ -32,12 +32,26 @@ pub(crate) struct TopologyFile {
     /// `log_tail_entries`.
     #[serde(default = "log_kept_entries_max")]
     pub(crate) log_kept_entries_max: u64,
+    /// Whether a wager waits for the delay that its markets state while they are in play: `market` or `off`. Without it
+    /// wagers wait, except with the replay clock: a recording decides at the moment that it tells of.
+    #[serde(default)]
+    pub(crate) bet_delay: Option<BetDelay>,
     /// All regions.
     pub(crate) regions: Vec<RegionEntry>,
     /// Exposure windows by currency code: what a region may take in stakes that no other region knows of yet. No
     /// default crosses currencies: one that is not named here has no window.
     #[serde(default)]
     pub(crate) windows: BTreeMap<String, WindowTable>,
+}
+
+/// What becomes of a market's in-play delay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BetDelay {
+    /// Wagers wait as long as their markets say.
+    Market,
+    /// Nothing waits.
+    Off,
 }
 
 /// The exposure windows of one currency, `[windows.GBP]`. One that is absent is unlimited.

@@ -236,6 +236,21 @@ fn a_region_alone_needs_no_gossip_and_others_do() {
 }
 
 #[test]
+fn wagers_wait_for_delays_unless_it_is_off_or_a_recording_is_replayed() {
+    let delays = |line: &str, replay: bool| {
+        let copy = Copy::new().replace("topology.toml", "freshness_ms = 20000", line);
+        let overrides = Overrides { replay, ..Overrides::default() };
+        load(&copy.path("eu-west.toml"), &overrides).unwrap().node.engine.bet_delays
+    };
+    assert!(delays("freshness_ms = 20000", false));
+    assert!(!delays("freshness_ms = 20000", true), "a recording decides at the moment that it tells of");
+    assert!(delays("bet_delay = \"market\"", true));
+    assert!(!delays("bet_delay = \"off\"", false));
+    let fault = Copy::new().replace("topology.toml", "freshness_ms = 20000", "bet_delay = \"some\"").fault();
+    assert!(fault.contains("bet_delay"), "{fault}");
+}
+
+#[test]
 fn the_schema_is_that_of_the_code() {
     let path = checkout().join("schemas/region.schema.json");
     let schema = schemars::schema_for!(ConfigFile);

@@ -44,6 +44,8 @@ pub(crate) fn write(files: &RegionFiles<'_>, freshness_ms: u64, windows: &str) -
     let name = files.names.get(files.place).context("a region without a name")?;
     let http = files.http.get(files.place).context("a region without a port")?;
     let mut topology = format!("cluster = \"{CLUSTER}\"\nfreshness_ms = {freshness_ms}\n");
+    // Its matches are over in seconds: a bet that waited for a market's delay would see the final whistle.
+    topology.push_str("bet_delay = \"off\"\n");
     for (number, ((name, http), gossip)) in (1..).zip(files.names.iter().zip(files.http).zip(files.gossip)) {
         write!(
             topology,

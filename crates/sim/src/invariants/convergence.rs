@@ -92,6 +92,7 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
     same_money(world, &exempt)?;
     referenced(world)?;
     sessions(world, &exempt)?;
+    exclusions(world, &exempt)?;
     closed(world, &exempt)?;
     super::tickets::resolved(world, &exempt)?;
     settled(world, &exempt)?;
@@ -204,6 +205,16 @@ fn sessions(world: &World, exempt: &[u16]) -> Result<(), String> {
     }
     match nodes.find(|n| of(n) != all) {
         Some(other) => Err(format!("sessions of {} and {}", first.region, other.region)),
+        None => Ok(()),
+    }
+}
+
+/// Every row of a suspended account is known everywhere.
+fn exclusions(world: &World, exempt: &[u16]) -> Result<(), String> {
+    let mut nodes = world.nodes.values().filter(|n| !exempt.contains(&n.region));
+    let Some(first) = nodes.next() else { return Ok(()) };
+    match nodes.find(|n| n.disk.tables().exclusions != first.disk.tables().exclusions) {
+        Some(other) => Err(format!("suspended accounts of {} and {}", first.region, other.region)),
         None => Ok(()),
     }
 }

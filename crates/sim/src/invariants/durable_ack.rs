@@ -65,6 +65,12 @@ fn memory_is_disk(node: &crate::node::Node) -> Result<(), String> {
     if (&now.taken, &now.sessions) != (&then.taken, &then.sessions) {
         return Err(format!("region {region}: undecided references or sessions in memory are not those on disk"));
     }
+    if now.exclusion_rows() != then.exclusion_rows() {
+        return Err(format!("region {region}: suspended accounts in memory are not those on disk"));
+    }
+    if !process.engine().delayed().eq(fresh.engine().delayed()) {
+        return Err(format!("region {region}: wagers that wait for a delay in memory are not those on disk"));
+    }
     let (now, then) = (process.engine().plane(), fresh.engine().plane());
     if now.vector().get(node.site) != then.vector().get(node.site) || registers(now) != registers(then) {
         return Err(format!("region {region}: odds in memory are not those on disk"));

@@ -4,7 +4,8 @@
 use engine::door::{Input, Request};
 use model::{Answer, MarketKey, Query, WagerRecord};
 
-use crate::stops::Held;
+use crate::report::Breach;
+use crate::stops::{Held, Subject};
 use crate::world::{REGIONS, World};
 
 /// Clocks drift and ms are rounded: so much may an age be understated, ms.
@@ -18,7 +19,7 @@ pub(crate) fn sold(
     market: &MarketKey,
     held: &Held,
 ) -> Result<(), String> {
-    let after = world.stops.held.get(&(region, market.clone())).cloned().unwrap_or_default();
+    let after = world.stops.held_at(region, market);
     if let Some(dot) = held.operators.intersection(&after.operators).next() {
         return Err(format!("region {region} sold {} of {market} under suspension {dot:?}", wager.id));
     }
@@ -40,12 +41,12 @@ pub(crate) fn sold(
 
 /// All is equal: exactly the suspensions that nobody who saw them has lifted stand, and what they hold is not sold.
 pub(crate) fn at_the_end(world: &mut World) -> Result<(), String> {
-    let markets: Vec<_> = world.stops.markets().cloned().collect();
-    for market in markets {
-        let standing = world.stops.standing(&market);
+    let subjects: Vec<_> = world.stops.subjects().cloned().collect();
+    for subject in subjects {
+        let standing = world.stops.standing(&subject);
         let gone = world.gone();
         for (region, _) in REGIONS.into_iter().filter(|(n, _)| Some(*n) != gone) {
-            let held = world.stops.held.get(&(region, market.clone())).cloned().unwrap_or_default();
+            let held = world.stops.alone(region, &subject);
             // What a machine that is gone wrote last, a lifting too, may have been lost with it.
             let lost = |dot: &crdt::Dot| gone == Some(dot.site.region);
             let same = if gone.is_none() {
@@ -54,11 +55,16 @@ pub(crate) fn at_the_end(world: &mut World) -> Result<(), String> {
                 standing.iter().all(|dot| lost(dot) || held.operators.contains(dot))
             };
             if !same {
-                let text = format!("{market} at {region}: held by {:?}, should be {standing:?}", held.operators);
+                let text = format!("{subject:?} at {region}: held by {:?}, should be {standing:?}", held.operators);
                 return Err(text);
             }
-            if standing.iter().any(|dot| !lost(dot)) && world.sells(region, &market) {
-                return Err(format!("{market} is sellable at {region} under {standing:?}"));
+            if !standing.iter().any(|dot| !lost(dot)) {
+                continue;
+            }
+            for market in world.markets_in(region, &subject) {
+                if world.sells(region, &market) {
+                    return Err(format!("{market} is sellable at {region} under {standing:?} of {subject:?}"));
+                }
             }
         }
     }
@@ -66,6 +72,36 @@ pub(crate) fn at_the_end(world: &mut World) -> Result<(), String> {
 }
 
 impl World {
+    /// Nobody who was suspended at a region all along has bet there.
+    pub(crate) fn look_at_accounts(&mut self, region: u16, accepted: &[WagerRecord], died: bool) -> Result<(), Breach> {
+        let node = self.nodes.get(&region).expect("regions are 1 to 3");
+        let still = match node.ledger() {
+            _ if died => self.stops.look_at_accounts(region, node.opened().engine().ledger()),
+            Some(ledger) => self.stops.look_at_accounts(region, ledger),
+            None => return Ok(()),
+        };
+        match accepted.iter().find(|wager| still.contains(&wager.account)) {
+            Some(wager) => {
+                let detail = format!("region {region} sold {} to {}, who is suspended", wager.id, wager.account);
+                Err(Breach::new("suspension_wins", detail))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Markets that a suspension takes off sale at a region.
+    fn markets_in(&self, region: u16, subject: &Subject) -> Vec<MarketKey> {
+        let wide = match subject {
+            Subject::Market(market) => return vec![market.clone()],
+            Subject::Wide(scope) => scope,
+        };
+        let Some(plane) = self.node(region).plane() else { return Vec::new() };
+        let hit = |market: &&MarketKey| {
+            *wide == model::SaleScope::All || self.stops.alone(region, &Subject::Market((*market).clone())).is_in(wide)
+        };
+        plane.markets().keys().filter(hit).cloned().collect()
+    }
+
     /// Whether a region says that it sells a market.
     fn sells(&mut self, region: u16, market: &MarketKey) -> bool {
         let query = Request::Query(Query::Market(market.clone()));

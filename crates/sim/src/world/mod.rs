@@ -410,10 +410,7 @@ impl World {
         let before: Vec<(&WagerRecord, &MarketKey, Held)> = accepted
             .iter()
             .flat_map(|w| w.legs.iter().map(move |leg| (w, leg)))
-            .map(|(w, leg)| {
-                let held = self.stops.held.get(&(region, leg.market.clone())).cloned().unwrap_or_default();
-                (w, &leg.market, held)
-            })
+            .map(|(w, leg)| (w, &leg.market, self.stops.held_at(region, &leg.market)))
             .collect();
         if self.twins_until_ms.is_some() {
             // What twins do to a market nobody keeps a record of.
@@ -429,6 +426,7 @@ impl World {
             None => Ok(()),
         };
         looked.map_err(|detail| Breach::new("suspension_wins", detail))?;
+        self.look_at_accounts(region, accepted, died)?;
         for (wager, market, held) in before {
             invariants::sold(self, region, wager, market, &held)?;
         }

@@ -56,6 +56,7 @@ pub(super) fn short(answer: &Answer) -> String {
                 }
                 WagerAnswer::AwaitingAck { record, replayed } => format!("{} prepared replayed {replayed}", record.id),
                 WagerAnswer::Ticket(ticket) => format!("{ticket:?}"),
+                WagerAnswer::Delayed(delay) => format!("{delay:?}"),
                 WagerAnswer::Refused(refusal) => format!("{refusal:?}"),
             };
             answers.iter().map(one).collect::<Vec<_>>().join("; ")
