@@ -64,7 +64,7 @@ pub(crate) struct ProblemBody {
     /// When to try again, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
-    /// More, by code: `owner`, `region`, `has`, `now`, `spendable_here`, `elsewhere`.
+    /// More, by code: `owner`, `region`, `has`, `now`, `spendable_here`, `elsewhere`, `state`, `problems`, `quote`.
     #[serde(flatten)]
     #[schema(ignore)]
     more: serde_json::Map<String, Value>,

@@ -6,6 +6,7 @@ use model::Refusal;
 use serde_json::json;
 
 use crate::config::ApiConfig;
+use crate::dto::cash_outs::CashOutQuoteOut;
 use crate::problem::{Fault, Problem, Retry};
 
 /// Whether the request asks for a decision about money: then the problem says `decided`, `recorded`, `retry`.
@@ -56,7 +57,7 @@ fn describe(why: &Refusal, config: &ApiConfig) -> (Problem, Retry) {
             Retry::NewId,
         ),
         Refusal::WagerAccepted => {
-            (conflict("wager_accepted", "the wager is accepted; this call cancels none of those"), Retry::No)
+            (conflict("wager_accepted", "the wager is accepted; cancel it in the region that decided it"), Retry::No)
         }
         Refusal::IdHorizon => (
             Problem::new(
@@ -98,8 +99,31 @@ fn describe(why: &Refusal, config: &ApiConfig) -> (Problem, Retry) {
         Refusal::SourceOlder => {
             (conflict("source_older", "something newer by source time is held already; nothing was changed"), Retry::No)
         }
-        _ => withdrawal(why).unwrap_or_else(|| (for_now(why, config), Retry::SameId)),
+        _ => withdrawal(why).or_else(|| later(why)).unwrap_or_else(|| (for_now(why, config), Retry::SameId)),
     }
+}
+
+/// What cash-outs and cancels of accepted wagers are refused for.
+fn later(why: &Refusal) -> Option<(Problem, Retry)> {
+    Some(match why {
+        Refusal::WagerUnknown => unknown("wager_unknown", "wager"),
+        Refusal::WagerNotOpen { state } => {
+            let detail = format!("the wager is {state}: nothing of it can be cashed out or cancelled by this call");
+            (Problem::new(StatusCode::CONFLICT, "wager_not_open", detail).with("state", *state), Retry::No)
+        }
+        Refusal::CashOutUnavailable { problems } => {
+            let code = problems.first().map_or("no_price", |p| p.code.name());
+            let detail = "legs that are still open are not on sale now; ask again when they are";
+            let all: Vec<_> = problems.iter().map(|p| json!({"leg": p.leg, "code": p.code.name()})).collect();
+            (Problem::new(StatusCode::CONFLICT, code, detail).with("problems", all), Retry::SameId)
+        }
+        Refusal::QuoteExpired { quote, currency } => {
+            let detail = "prices, results or the wager have moved, or the time is over; `quote` is what holds now";
+            let now = serde_json::to_value(CashOutQuoteOut::of(quote, currency)).unwrap_or_default();
+            (Problem::new(StatusCode::CONFLICT, "quote_expired", detail).with("quote", now), Retry::SameId)
+        }
+        _ => return None,
+    })
 }
 
 /// What withdrawals alone are refused for.

@@ -15,8 +15,8 @@ use utoipa_axum::routes;
 use crate::config::ApiConfigError;
 use crate::problem::Problem;
 use crate::routes::{
-    accounts, admin, browse, deposits, feeds, health, ids, markets, odds, postings, producers, quotes, sessions,
-    suspensions, uof, wagers,
+    accounts, admin, browse, cash_outs, deposits, feeds, health, ids, markets, odds, postings, producers, quotes,
+    sessions, suspensions, uof, wagers,
 };
 use crate::state::AppState;
 use crate::token::{self, REPLAYED, STALE, TOKEN, WAIT_MS};
@@ -50,6 +50,8 @@ fn calls() -> OpenApiRouter<AppState> {
         .routes(routes!(wagers::get))
         .routes(routes!(wagers::abandon))
         .routes(routes!(wagers::cancel))
+        .routes(routes!(cash_outs::quote))
+        .routes(routes!(cash_outs::cash_out))
         .routes(routes!(ids::mint))
         .routes(routes!(markets::put, markets::get))
         .routes(routes!(markets::suspend))

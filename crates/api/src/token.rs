@@ -142,7 +142,11 @@ fn fits(token: &Token) -> bool {
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 fn encode(token: &Token) -> String {
-    let bytes = token.encode();
+    text_of(&token.encode())
+}
+
+/// Base64url without padding.
+pub(crate) fn text_of(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let word = chunk.iter().fold(0u32, |word, byte| (word << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
@@ -155,7 +159,15 @@ fn encode(token: &Token) -> String {
 }
 
 fn decode(text: &[u8]) -> Option<Token> {
-    if text.is_empty() || text.len() > TOKEN_BYTES_MAX || text.len() % 4 == 1 {
+    if text.is_empty() || text.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
+    Token::decode(&bytes_of(text)?).ok()
+}
+
+/// The bytes of a base64url text without padding; `None` when it is none.
+pub(crate) fn bytes_of(text: &[u8]) -> Option<Vec<u8>> {
+    if text.len() % 4 == 1 {
         return None;
     }
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
@@ -169,7 +181,7 @@ fn decode(text: &[u8]) -> Option<Token> {
         let [_, octets @ ..] = word.to_be_bytes();
         bytes.extend(octets.iter().take(chunk.len() - 1));
     }
-    Token::decode(&bytes).ok()
+    Some(bytes)
 }
 
 fn six(byte: u8) -> Option<u32> {

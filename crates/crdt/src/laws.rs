@@ -11,6 +11,8 @@ use crate::{Dot, FeedSlot, Hlc, Register, Restrict, Row, Site, Vector};
 struct Level(u8);
 
 impl Restrict for Level {
+    const MARKS_JOIN: bool = true;
+
     fn restrict_cmp(&self, other: &Self) -> Ordering {
         self.0.cmp(&other.0)
     }
@@ -18,43 +20,53 @@ impl Restrict for Level {
 
 type Reg = Register<u8, Level>;
 
+/// A value whose mark follows its word.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Followed(u8);
+
+impl Restrict for Followed {
+    fn restrict_cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
 /// One step of a history over three replicas: a write at one of them, or a delivery between two.
 #[derive(Clone, Debug)]
 enum Step {
-    Feed { at: usize, producer: u8, time: u64, seq: u32, value: u8 },
+    Feed { at: usize, producer: u8, time: u64, seq: u32, value: u8, mark: u64 },
     Operator { at: usize, value: Option<u8> },
     Deliver { from: usize, to: usize },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        (0..3usize, 0..2u8, 0..3u64, 0..2u32, 0..3u8).prop_map(|(at, producer, time, seq, value)| Step::Feed {
-            at,
-            producer,
-            time,
-            seq,
-            value
-        }),
+        (0..3usize, 0..2u8, 0..3u64, 0..2u32, 0..3u8, 0..3u64)
+            .prop_map(|(at, producer, time, seq, value, mark)| { Step::Feed { at, producer, time, seq, value, mark } }),
         (0..3usize, proptest::option::of(0..3u8)).prop_map(|(at, value)| Step::Operator { at, value }),
         (0..3usize, 0..3usize).prop_map(|(from, to)| Step::Deliver { from, to }),
     ]
 }
 
 fn grow(steps: &[Step]) -> [Reg; 3] {
-    let mut replicas = [Reg::default(), Reg::default(), Reg::default()];
+    grown(steps, Level)
+}
+
+fn grown<V: Clone + Restrict + Eq>(steps: &[Step], of: impl Fn(u8) -> V) -> [Register<u8, V>; 3] {
+    let mut replicas = [Register::default(), Register::default(), Register::default()];
     let mut written = [0u64; 3];
     for step in steps {
         match step {
-            Step::Feed { at, producer, time, seq, value } => {
+            Step::Feed { at, producer, time, seq, value, mark } => {
                 written[*at] += 1;
                 let dot = Dot { site: site(*at), n: written[*at] };
-                let word = FeedSlot { time_ms: *time, seq: *seq, value: Level(*value), dot, at: Hlc(dot.n) };
+                let (value, mark) = (of(*value), std::num::NonZeroU64::new(*mark));
+                let word = FeedSlot { time_ms: *time, seq: *seq, value, dot, at: Hlc(dot.n), mark };
                 replicas[*at].offer(producer, word);
             }
             Step::Operator { at, value } => {
                 written[*at] += 1;
                 let dot = Dot { site: site(*at), n: written[*at] };
-                replicas[*at].operator.write(dot, Hlc(dot.n), value.map(Level));
+                replicas[*at].operator.write(dot, Hlc(dot.n), value.map(&of));
             }
             Step::Deliver { from, to } => {
                 let sent = replicas[*from].clone();
@@ -69,7 +81,7 @@ fn site(i: usize) -> Site {
     Site::new(u16::try_from(i).unwrap() + 1, 1)
 }
 
-fn joined(a: &Reg, b: &Reg) -> Reg {
+fn joined<V: Clone + Restrict + Eq>(a: &Register<u8, V>, b: &Register<u8, V>) -> Register<u8, V> {
     let mut out = a.clone();
     out.join(b);
     out
@@ -84,6 +96,25 @@ proptest! {
         prop_assert_eq!(joined(&a, &a), a.clone());
         let ab = joined(&a, &b);
         prop_assert_eq!(joined(&ab, &b), ab);
+    }
+
+    #[test]
+    fn a_mark_that_follows_its_word_keeps_the_laws(steps in proptest::collection::vec(step(), 0..40)) {
+        let [a, b, c] = grown(&steps, Followed);
+        prop_assert_eq!(joined(&a, &b), joined(&b, &a));
+        prop_assert_eq!(joined(&joined(&a, &b), &c), joined(&a, &joined(&b, &c)));
+        prop_assert_eq!(joined(&a, &a), a);
+    }
+
+    #[test]
+    fn marks_of_one_time_and_sequence_join_by_maximum(steps in proptest::collection::vec(step(), 0..40)) {
+        let [a, b, c] = grow(&steps);
+        let all = joined(&joined(&a, &b), &c);
+        for (producer, slot) in &all.feeds {
+            let here = |r: &Reg| r.feeds.get(producer).filter(|s| (s.time_ms, s.seq) == (slot.time_ms, slot.seq)).cloned();
+            let marks = [&a, &b, &c].into_iter().filter_map(here).map(|s| s.mark);
+            prop_assert_eq!(slot.mark, marks.max().flatten());
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use minicbor::{Decode, Encode};
 
@@ -12,6 +13,9 @@ use crate::{Dot, Hlc, Vector};
 /// How careful a value is: on a tie of source time and sequence the greater (more restrictive) one wins,
 /// so that a doubt is never resolved towards selling. Must be a total order in which only equal values are `Equal`.
 pub trait Restrict {
+    /// Whether the marks of equal source time and sequence join by maximum. Else a mark stands and falls with its word.
+    const MARKS_JOIN: bool = false;
+
     /// `Greater` when `self` is more restrictive than `other`.
     fn restrict_cmp(&self, other: &Self) -> Ordering;
 }
@@ -34,6 +38,9 @@ pub struct FeedSlot<V> {
     /// Hybrid time of that write.
     #[n(4)]
     pub at: Hlc,
+    /// A time that the writer notes beside the word, Unix ms. No part of its order.
+    #[n(5)]
+    pub mark: Option<NonZeroU64>,
 }
 
 impl<V: Restrict> FeedSlot<V> {
@@ -44,6 +51,23 @@ impl<V: Restrict> FeedSlot<V> {
             .cmp(&(other.time_ms, other.seq))
             .then_with(|| self.value.restrict_cmp(&other.value))
             .then_with(|| other.dot.cmp(&self.dot))
+    }
+
+    /// Joins another word of the same producer.
+    fn join(&mut self, word: Self) -> Joined {
+        let marks = V::MARKS_JOIN && (self.time_ms, self.seq) == (word.time_ms, word.seq);
+        let mark = if marks { self.mark.max(word.mark) } else { None };
+        let stays = self.word_cmp(&word) != Ordering::Less;
+        if stays && (!marks || mark == self.mark) {
+            return Joined::Unchanged;
+        }
+        if !stays {
+            *self = word;
+        }
+        if marks {
+            self.mark = mark;
+        }
+        Joined::Changed
     }
 }
 
@@ -56,6 +80,9 @@ pub struct OperatorValue<V> {
     /// The value, or `None` when the operator cleared the slot.
     #[n(1)]
     pub value: Option<V>,
+    /// A time that the writer notes beside the value, Unix ms.
+    #[n(2)]
+    pub mark: Option<NonZeroU64>,
 }
 
 /// Multi-value slot: concurrent values live side by side until a write that has seen them replaces them.
@@ -80,7 +107,7 @@ impl<V: Clone> OperatorSlot<V> {
     pub fn write(&mut self, dot: Dot, at: Hlc, value: Option<V>) {
         assert!(!self.context.covers_dot(dot), "a dot is written once");
         self.values.clear();
-        self.values.insert(dot, OperatorValue { at, value });
+        self.values.insert(dot, OperatorValue { at, value, mark: None });
         self.context.raise(dot.site, dot.n);
     }
 
@@ -143,11 +170,7 @@ impl<P: Ord + Clone, V: Clone + Restrict + Eq> Register<P, V> {
     /// Offers a producer's word to its slot. Older words change nothing.
     pub fn offer(&mut self, producer: &P, word: FeedSlot<V>) -> Joined {
         match self.feeds.get_mut(producer) {
-            Some(slot) if slot.word_cmp(&word) != Ordering::Less => Joined::Unchanged,
-            Some(slot) => {
-                *slot = word;
-                Joined::Changed
-            }
+            Some(slot) => slot.join(word),
             None => {
                 self.feeds.insert(producer.clone(), word);
                 Joined::Changed

@@ -2,10 +2,10 @@
 //! nothing; the ledger's guard runs afterwards on what admission produced.
 
 use model::limits::{AMOUNT_MINOR_MAX, LEGS_MAX};
-use model::settlement::{Rounding, System, lines_of, potential};
+use model::settlement::{System, lines_of, potential};
 use model::{
-    AccountId, Amount, Currency, Hash16, Leg, LegTaken, MarketKey, MoneyError, OddsPolicy, Problem, ProducerId,
-    Refusal, RejectCode, Share, Text, WagerRequest,
+    AccountId, Amount, Currency, Hash16, Leg, LegTaken, MarketKey, MoneyError, OddsPolicy, OutcomeKey, Problem,
+    ProducerId, Refusal, RejectCode, Share, Text, WagerRequest,
 };
 use rust_decimal::Decimal;
 
@@ -71,7 +71,7 @@ impl Engine {
                 unit: (seen.lines > 1).then_some(seen.unit),
                 system: item.system.clone(),
                 each_way: seen.places,
-                rounding: Rounding::default(),
+                rounding: self.config.rules.rounding,
             },
             problems: seen.problems,
         })
@@ -111,7 +111,7 @@ impl Engine {
         let places = if asked.each_way { Some(self.places(asked.legs)?) } else { None };
         let place = |n: usize| places.as_ref().and_then(|all| all.get(n).copied());
         let odds = legs.iter().enumerate().map(|(n, leg)| (leg.odds, place(n)));
-        let potential = potential(unit.minor(), asked.system, odds, Rounding::default());
+        let potential = potential(unit.minor(), asked.system, odds, self.config.rules.rounding);
         let potential = potential
             .filter(|p| *p <= AMOUNT_MINOR_MAX)
             .ok_or_else(|| malformed("unit_stake", "could pay out more than can be represented"))?;
@@ -180,6 +180,17 @@ impl Engine {
             }
             None => Ok((seen, Some((RejectCode::OddsChanged, Some(on_offer))))),
         }
+    }
+
+    /// First reason not to sell a leg, in the order of API.md; the price itself aside.
+    pub(crate) fn leg_refusal(
+        &self,
+        now: Now,
+        key: &MarketKey,
+        market: &Market,
+        outcome: &OutcomeKey,
+    ) -> Option<RejectCode> {
+        self.market_refusal(now, key, market).or_else(|| market.outcome_refusal(outcome))
     }
 
     /// First reason not to sell anything of a market.

@@ -2,6 +2,7 @@
 //! Each write is one register write; a result is a log event and its twin in the odds plane, in one batch.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use crdt::Dot;
 use model::limits::{
@@ -21,6 +22,14 @@ use crate::odds::{AnyWrite, ClockTime, RegisterKey, SlotWrite};
 use crate::port::{View, Write};
 use crate::tx::Tx;
 
+/// One result to be written.
+pub(crate) struct Resulting {
+    pub(crate) scope: ResultScope,
+    pub(crate) write: SlotWrite<OutcomeResult>,
+    /// When the market had closed, as an operator states it, Unix ms.
+    pub(crate) closed_ms: Option<u64>,
+}
+
 impl Engine {
     /// Runs an operator's command.
     pub(crate) fn desk<V: View>(&mut self, tx: &mut Tx<'_, V>, command: Command) -> Result<Answer, Refusal> {
@@ -29,7 +38,9 @@ impl Engine {
             Command::WriteOdds(writes) => self.put_odds(writes).map(Answer::Odds),
             Command::Suspend { scope, lift } => self.suspend(tx, scope, lift),
             Command::SetStatus { market, act } => self.set_status(tx, &market, act),
-            Command::WriteResults { market, results } => self.write_results(tx, &market, &results),
+            Command::WriteResults { market, results, closed_ms } => {
+                self.write_results(tx, &market, &results, closed_ms)
+            }
             Command::Alive { producer, source_time_ms } => {
                 if producer.desk_region().is_some() {
                     return Err(malformed("producer", "is a desk, which is alive while its region is"));
@@ -60,6 +71,8 @@ impl Engine {
             | Command::Withdraw { .. }
             | Command::ResolveWithdrawal { .. }
             | Command::OpenAccount { .. }
+            | Command::CashOut { .. }
+            | Command::CancelWager { .. }
             | Command::CloseWager { .. } => {
                 unreachable!("money and sessions have their own way in")
             }
@@ -182,8 +195,12 @@ impl Engine {
         tx: &mut Tx<'_, V>,
         market: &MarketKey,
         results: &[ResultWrite],
+        closed_ms: Option<u64>,
     ) -> Result<Answer, Refusal> {
         let known = self.known_market(market)?;
+        if closed_ms.is_some_and(|ms| self.check_source(ms).is_err()) {
+            return Err(malformed("closed_at", "lies more than 10 s in the future of this region"));
+        }
         if results.is_empty() || results.len() > OUTCOMES_MAX {
             return Err(malformed("results", "must have 1 to 1000 results"));
         }
@@ -198,7 +215,8 @@ impl Engine {
         let mut known = tx.results(market).into_iter().collect();
         for result in results {
             let value = (result.result != OutcomeResult::None).then_some(result.result);
-            self.write_result(tx, market, result.scope.clone(), SlotWrite::Operator(value), &mut known);
+            let write = Resulting { scope: result.scope.clone(), write: SlotWrite::Operator(value), closed_ms };
+            self.write_result(tx, market, write, &mut known);
         }
         self.market_answer(tx, market)
     }
@@ -208,10 +226,10 @@ impl Engine {
         &mut self,
         tx: &mut Tx<'_, V>,
         market: &MarketKey,
-        scope: ResultScope,
-        write: SlotWrite<OutcomeResult>,
+        resulting: Resulting,
         known: &mut BTreeMap<ResultScope, ResultRegister>,
     ) -> bool {
+        let Resulting { scope, write, closed_ms } = resulting;
         let mut register = known.get(&scope).cloned().unwrap_or_default();
         let dot = Dot { site: self.site, n: self.ledger.next_seq() };
         if register.operator.context.covers_dot(dot) {
@@ -220,7 +238,9 @@ impl Engine {
         }
         let dot = Dot { site: self.site, n: self.ledger.next_seq() };
         let at = self.time.stamp();
-        if register.join(&write.delta(Some(&register), dot, at)) == crdt::Joined::Unchanged {
+        let mut delta = write.delta(Some(&register), dot, at);
+        self.note_closing(market, &mut delta, closed_ms);
+        if register.join(&delta) == crdt::Joined::Unchanged {
             return false;
         }
         tx.put(Write::Result(market.clone(), scope.clone(), register.clone()));
@@ -232,6 +252,18 @@ impl Engine {
             self.seal(tx);
         }
         true
+    }
+
+    /// Notes beside a result when its market had closed: an operator's as stated, a feed's as its producer's status says.
+    fn note_closing(&self, market: &MarketKey, delta: &mut ResultRegister, closed_ms: Option<u64>) {
+        let known = self.plane.markets().get(market);
+        for (producer, slot) in delta.feeds.iter_mut().filter(|(_, slot)| slot.value != OutcomeResult::None) {
+            let closed = known.map_or(slot.time_ms, |m| m.closed_for(producer, slot.time_ms));
+            slot.mark = NonZeroU64::new(closed);
+        }
+        for value in delta.operator.values.values_mut().filter(|v| v.value.is_some()) {
+            value.mark = closed_ms.and_then(NonZeroU64::new);
+        }
     }
 
     /// A producer's sign of life or of trouble, read here.

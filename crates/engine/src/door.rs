@@ -5,8 +5,9 @@ use bytes::Bytes;
 use crdt::Site;
 use feeds::betfair::McmMessage;
 use feeds::uof::UofMessage;
-use model::limits::{LOG_KEPT_ENTRIES_DEFAULT, LOG_TAIL_ENTRIES_DEFAULT};
-use model::{Answer, Command, Query, Text, Token};
+use model::limits::{LOG_KEPT_ENTRIES_DEFAULT, LOG_TAIL_ENTRIES_DEFAULT, SKEW_ALLOWANCE_MS_DEFAULT};
+use model::settlement::Rounding;
+use model::{Answer, Command, Query, Share, Text, Token};
 
 use crate::ledger::Exposure;
 use crate::port::{Seal, Write};
@@ -223,6 +224,26 @@ pub struct Config {
     pub kept: Kept,
     /// Wagers on markets in play wait for those markets' delay.
     pub bet_delays: bool,
+    /// How the house settles.
+    pub rules: Rules,
+}
+
+/// How the house settles and cashes out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// How much later than its market closed a leg may have been taken, ms; 0 with the replay clock.
+    pub skew_allowance_ms: u64,
+    /// The rule of the one rounding of wagers that are placed here; it is stored with each.
+    pub rounding: Rounding,
+    /// What the house keeps of the fair price of a cash-out.
+    pub cash_out_margin: Share,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let cash_out_margin = Share::new(5, 100).expect("a part of a whole");
+        Self { skew_allowance_ms: SKEW_ALLOWANCE_MS_DEFAULT, rounding: Rounding::default(), cash_out_margin }
+    }
 }
 
 /// How much of each log is kept when other regions hold it, in entries.

@@ -89,10 +89,12 @@ impl Engine {
         let site = Site::new(config.region, config.incarnation);
         let alone = config.regions.len() <= 1;
         let quorum = if alone { 0 } else { config.ack_quorum };
+        let mut ledger = Ledger::new(site, quorum);
+        ledger.skew_allowance_ms = if config.replay { 0 } else { config.rules.skew_allowance_ms };
         Self {
             site,
             time: Time::new(config.replay),
-            ledger: Ledger::new(site, quorum),
+            ledger,
             plane: Plane::new(site),
             fresh: Freshness::default(),
             links: config.regions.iter().filter(|r| r.number != config.region).map(Link::entry).collect(),

@@ -12,7 +12,7 @@ use model::{
     ProducerId, ProducerState, ResultScope, Text,
 };
 
-use crate::desk::encoded_len;
+use crate::desk::{Resulting, encoded_len};
 use crate::door::FeedLine;
 use crate::engine::Engine;
 use crate::odds::{AnyWrite, Exchange, RegisterKey, SlotWrite};
@@ -185,7 +185,8 @@ impl Engine {
                 RunnerResult::Void => OutcomeResult::Withdrawn,
             };
             let write = SlotWrite::Feed { producer: producer.clone(), time_ms, seq, value };
-            self.write_result(tx, market, ResultScope::Outcome(outcome), write, &mut known);
+            let resulting = Resulting { scope: ResultScope::Outcome(outcome), write, closed_ms: None };
+            self.write_result(tx, market, resulting, &mut known);
         }
     }
 }

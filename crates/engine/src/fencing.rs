@@ -405,7 +405,8 @@ impl Engine {
         if now_ms >= self.fencing.expired_ms + EXPIRE_EVERY_MS && self.not_ready().is_none() {
             self.fencing.expired_ms = now_ms;
             tx.by = Cause::Peer;
-            self.ledger.expire_handed(tx, self.time.owner_ms(), EXPIRE_MAX);
+            let delaying = &self.delaying;
+            self.ledger.expire_handed(tx, self.time.owner_ms(), EXPIRE_MAX, |id| delaying.holds(id));
             self.seal(tx);
         }
     }

@@ -4,6 +4,7 @@
 //! A map of the code, as a request walks through it:
 //! * [`door`]: what comes in and goes out; [`commit`]: groups, one sync each, effects after it;
 //! * `engine`: the state and the dispatch; `requests`, `placing`, `admission`, `desk`, `feed`, `query`: clients;
+//! * `cashing`, `cancelling`: what happens to an accepted wager beside its results;
 //! * [`ledger`]: accounts, rows, grants, settlement, foreign entries; [`log`]: entries and the hash chain;
 //! * [`odds`]: registers, sale rules, freshness, the odds lane; `odds_lane`, `replication`: links, acks, pulls; [`wire`]: frames;
 //! * `cutting`: how logs are cut at the front; [`snapshot`], `taking`: what a peer behind the cut is given, and takes;
@@ -11,6 +12,8 @@
 
 mod admission;
 mod browsing;
+mod cancelling;
+mod cashing;
 pub mod commit;
 mod confirming;
 pub mod conformance;

@@ -9,8 +9,8 @@ use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
 use minicbor::{Decode, Encode};
 use model::{
-    AccountId, Hash16, MarketKey, MintedId, Posting, Received, ReferenceDecision, ResultRegister, ResultScope, Session,
-    Text, WagerRecord, WagerState,
+    AccountId, Amount, Hash16, MarketKey, MintedId, Posting, Received, ReferenceDecision, ResultRegister, ResultScope,
+    Session, Text, WagerRecord, WagerState,
 };
 
 use crate::ledger::{Exclusion, Exposure};
@@ -118,6 +118,40 @@ pub enum Event {
     /// The writer's row of an account's suspensions after this entry, whole.
     #[n(22)]
     Excluded(#[n(0)] AccountId, #[n(1)] Exclusion),
+    /// A part of a wager was cashed out.
+    #[n(19)]
+    CashedOut(#[n(0)] CashedOut),
+    /// An operator said which part of an accepted wager is cancelled, in all.
+    #[n(20)]
+    Revoked(#[n(0)] Revoked),
+}
+
+/// A cash-out: its posting, and how the wager stands after it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct CashedOut {
+    /// The decision under the cash-out's own id.
+    #[n(0)]
+    pub posting: Posting,
+    /// The wager after it.
+    #[n(1)]
+    pub settled: Settled,
+    /// Stake of the wager consumed in all after it.
+    #[n(2)]
+    pub burned: Amount,
+}
+
+/// A cancel of an accepted wager, in part or as a whole, and how the wager stands after it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Revoked {
+    /// The wager after it.
+    #[n(0)]
+    pub settled: Settled,
+    /// What part of the original stake, in all, and why.
+    #[n(1)]
+    pub cancelled: model::Cancelled,
+    /// Stake of the wager consumed in all after it.
+    #[n(2)]
+    pub burned: Amount,
 }
 
 /// The hand-over of an undecided wager id.
@@ -176,6 +210,9 @@ pub struct Settled {
     /// Paid in all after it, minor units.
     #[n(3)]
     pub paid: u64,
+    /// Legs, by index, that are void because they were taken after their market had closed; `None`: none.
+    #[n(4)]
+    pub past_posted: Option<Vec<u8>>,
 }
 
 /// The end of a withdrawal.

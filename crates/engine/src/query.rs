@@ -25,6 +25,7 @@ impl Engine {
             },
             Query::Wager(id) => Answer::Wager { id, view: self.view_wager(tx, id) },
             Query::Quote(asked) => self.quote(tx.now, &asked),
+            Query::CashOut(wager, share) => self.quote_cash_out(tx, wager, share).unwrap_or_else(Answer::Refused),
             Query::Withdrawal(account, id) => self.view_withdrawal(tx, &account, id).unwrap_or_else(Answer::Refused),
             Query::Market(market) => self.market_answer(tx, &market).unwrap_or_else(Answer::Refused),
             Query::Events(asked) => self.browse_events(&asked),

@@ -122,6 +122,13 @@ impl Engine {
             }
             Command::OpenAccount { account, currency } => self.open_account(tx, id, account, currency, wait_ms),
             Command::CloseWager { id: wager, reason } => self.close_wager(tx, id, wager, reason, wait_ms),
+            Command::CancelWager { id: wager, reason, share } => {
+                self.cancel_wager(tx, (id, wait_ms), wager, reason, share);
+            }
+            Command::CashOut { wager, id: cash_out, quote } => {
+                let answer = self.cash_out(tx, wager, cash_out, &quote).unwrap_or_else(Answer::Refused);
+                tx.reply(id, answer);
+            }
             desk => {
                 tx.by = Cause::Operator;
                 let answer = self.desk(tx, desk).unwrap_or_else(Answer::Refused);

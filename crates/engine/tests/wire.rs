@@ -4,11 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use crdt::{Dot, FeedSlot, Hlc, Register, Restrict, Row, Site, Vector};
 use engine::ledger::Exposure;
-use engine::log::{Cause, Entry, Event, Grant, SessionEnded, Settled};
+use engine::log::{CashedOut, Cause, Entry, Event, Grant, Revoked, SessionEnded, Settled};
 use engine::odds::{ClockTime, RegisterKey, RegisterValue, ResultTwin};
 use engine::port::{AccountHead, Exclusion, Handed};
 use engine::snapshot::{Record, check_of, sum_of};
@@ -18,10 +19,10 @@ use engine::wire::{
 };
 use minicbor::bytes::ByteVec;
 use model::{
-    AccountId, Amount, CancelWindow, Currency, EventKey, GroupKey, Groups, Hash16, MarketKey, MarketStatus, MintedId,
-    Odds, OutcomeKey, OutcomeResult, Posting, PostingAct, Price, ProducerId, Received, Reference, ReferenceDecision,
-    ReferenceOutcome, ReferenceRefusal, ResultRegister, ResultScope, SaleScope, SentAmount, Session, Sport, Text,
-    WagerState, Withdrawal, WithdrawalState,
+    AccountId, Amount, CancelWindow, Cancelled, CashedWager, Currency, EventKey, GroupKey, Groups, Hash16, MarketKey,
+    MarketStatus, MintedId, Odds, OutcomeKey, OutcomeResult, Posting, PostingAct, Price, ProducerId, Received,
+    Reference, ReferenceDecision, ReferenceOutcome, ReferenceRefusal, ResultRegister, ResultScope, SaleScope,
+    SentAmount, Session, Share, Sport, Text, WagerState, Withdrawal, WithdrawalState,
 };
 
 const HERE: Site = Site::new(1, 1);
@@ -51,7 +52,7 @@ fn entry() -> Entry {
     let row = Row { dep: 5_000, stk: 500, sent: [(THERE, 700)].into_iter().collect(), ..Row::default() };
     let events = vec![
         Event::Account(account(), AccountHead { currency: gbp(), home: HERE, tenure: None, hearsay: None }),
-        Event::Settled(Settled { id, version: 1, state: WagerState::Won, paid: 1_250 }),
+        Event::Settled(Settled { id, version: 1, state: WagerState::Won, paid: 1_250, past_posted: None }),
         Event::Grant(Grant { to: THERE, account: account(), amount: 700, request: 9 }),
         Event::Windows(vec![Exposure { currency: gbp(), per_account: None, per_region: Some(7) }]),
         Event::Row(account(), row),
@@ -96,6 +97,37 @@ fn suspensions() -> (Entry, ByteVec) {
     (entry, ByteVec::from(minicbor::to_vec((key, RegisterValue::Held(register))).unwrap()))
 }
 
+/// What happens to a wager beside its results, in a log; and results with the time at which their market had closed.
+fn later() -> Entry {
+    let wager = MintedId::mint(1_795_000_000_000, 1, 1, 42);
+    let amount = |minor| Amount::from_minor(minor).unwrap();
+    let act = Some(PostingAct::CashOut(CashedWager { wager, stake: amount(200) }));
+    let settled = |version, state, paid| Settled { id: wager, version, state, paid, past_posted: None };
+    let cashed = CashedOut {
+        posting: Posting { act, amount: amount(285), ..posting() },
+        settled: settled(1, WagerState::Open, 285),
+        burned: amount(200),
+    };
+    let revoked = Revoked {
+        settled: settled(2, WagerState::Cancelled, 585),
+        cancelled: Cancelled { share: Share::ONE, reason: Text::new("a wrong price") },
+        burned: amount(500),
+    };
+    let late = Settled { past_posted: Some(vec![0]), ..settled(3, WagerState::Void, 500) };
+    let mut results = register(OutcomeResult::Won);
+    results.feeds.values_mut().for_each(|slot| slot.mark = NonZeroU64::new(1_794_999_999_000));
+    results.operator.write(Dot { site: HERE, n: 10 }, Hlc(99), Some(OutcomeResult::Won));
+    results.operator.values.values_mut().for_each(|v| v.mark = NonZeroU64::new(1_794_999_998_000));
+    let market = MarketKey::new("uof:sr:match:1;18;total=2.5").unwrap();
+    let events = vec![
+        Event::CashedOut(cashed),
+        Event::Revoked(revoked),
+        Event::Settled(late),
+        Event::Result(market, ResultScope::Market, results),
+    ];
+    Entry { seq: 10, events, ..entry() }
+}
+
 fn posting() -> Posting {
     let id = MintedId::mint(1_795_000_000_000, 1, 1, 43);
     let (amount, at) = (Amount::from_minor(1_000).unwrap(), Hlc::new(1_795_000_000_000, 2));
@@ -116,7 +148,7 @@ fn odds_value() -> ByteVec {
     let mut register = Register::default();
     let dot = Dot { site: HERE, n: 12 };
     let value = Price { active: true, odds: Some(Odds::parse("8/13").unwrap()) };
-    let word = FeedSlot { time_ms: 1_795_000_000_000, seq: 2, value, dot, at: Hlc(99) };
+    let word = FeedSlot { time_ms: 1_795_000_000_000, seq: 2, value, dot, at: Hlc(99), mark: None };
     register.offer(&ProducerId::new("betfair").unwrap(), word);
     let key = RegisterKey::Price(MarketKey::new("betfair:1.2").unwrap(), OutcomeKey::new("47972").unwrap());
     ByteVec::from(minicbor::to_vec((key, RegisterValue::Price(register))).unwrap())
@@ -128,7 +160,8 @@ fn bytes_of(entry: &Entry) -> ByteVec {
 
 fn register<V: Clone + Eq + Restrict>(value: V) -> Register<ProducerId, V> {
     let mut register = Register::default();
-    let word = FeedSlot { time_ms: 1_795_000_000_000, seq: 0, value, dot: Dot { site: HERE, n: 13 }, at: Hlc(99) };
+    let word =
+        FeedSlot { time_ms: 1_795_000_000_000, seq: 0, value, dot: Dot { site: HERE, n: 13 }, at: Hlc(99), mark: None };
     register.offer(&ProducerId::new("uof:1").unwrap(), word);
     register
 }
@@ -207,6 +240,7 @@ fn frames() -> Vec<(&'static str, PeerMessage)> {
             "odds_held",
             PeerMessage::Odds(OddsFrame { session: 5, number: 8, values: vec![suspensions().1], upto: None }),
         ),
+        ("entries_later", PeerMessage::Entries(Entries { site: HERE, first: 10, items: vec![bytes_of(&later())] })),
         ("have", PeerMessage::Have(have)),
         ("pull", PeerMessage::Pull { site: THERE, from: 4 }),
         ("acquire", PeerMessage::Acquire(Acquire { n: 9, account: account(), need: 500, want: 2_000, purpose: None })),

@@ -5,8 +5,8 @@ use rust_decimal::Decimal;
 
 use crate::settlement::System;
 use crate::{
-    AccountId, AdjustmentKind, Currency, Definition, Durability, EventKey, Leg, MarketKey, MarketStatus, MintedId,
-    Odds, OddsPolicy, OutcomeKey, OutcomeResult, ProducerId, Reference, ResultScope, Suspension, Text,
+    AccountId, AdjustmentKind, CashOutQuote, Currency, Definition, Durability, EventKey, Leg, MarketKey, MarketStatus,
+    MintedId, Odds, OddsPolicy, OutcomeKey, OutcomeResult, ProducerId, Reference, ResultScope, Share, Suspension, Text,
 };
 
 /// A wager as a client asks for it.
@@ -207,6 +207,8 @@ pub enum Command {
         market: MarketKey,
         /// Results by outcome.
         results: Vec<ResultWrite>,
+        /// When the market had closed, Unix ms: legs taken later are void. The result's own time when absent.
+        closed_ms: Option<u64>,
     },
     /// A producer's sign of life.
     Alive {
@@ -221,6 +223,24 @@ pub enum Command {
         id: MintedId,
         /// An operator's reason; `None`: the player abandons it.
         reason: Option<Text>,
+    },
+    /// Cancel an accepted wager, in part or as a whole; an undecided one is closed.
+    CancelWager {
+        /// Its id.
+        id: MintedId,
+        /// In the operator's words.
+        reason: Text,
+        /// Part of the original stake, in all: it replaces what was said before. `None`: all of it.
+        share: Option<Share>,
+    },
+    /// Cash a part of an open wager out, once per id.
+    CashOut {
+        /// The wager.
+        wager: MintedId,
+        /// Minted id of the cash-out.
+        id: MintedId,
+        /// The quote that the player agrees to.
+        quote: CashOutQuote,
     },
     /// Moves the replay clock.
     SetClock {
@@ -258,6 +278,8 @@ pub enum Query {
     Wager(MintedId),
     /// What placing a wager would come to here and now.
     Quote(Box<QuoteRequest>),
+    /// What cashing out a part of a wager's original stake would pay; `None`: all that is in play.
+    CashOut(MintedId, Option<Share>),
     /// A withdrawal of an account.
     Withdrawal(AccountId, MintedId),
     /// A market as this region sells it.

@@ -79,3 +79,14 @@ mod tests {
         assert_eq!(view.binding(), (400, "S4"));
     }
 }
+
+/// One region's share of an account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShareView {
+    /// The site.
+    pub site: Site,
+    /// Free rights as known here, minor units; negative only while something is on its way.
+    pub free: i128,
+    /// Reserved for open wagers, minor units.
+    pub reserved: i128,
+}

@@ -129,3 +129,11 @@ pub const SNAPSHOT_PAGE_RECORDS_MAX: usize = 1_000;
 pub const DEDUCTIONS_MAX: usize = 4;
 /// Lines of one wager, before each-way doubles them.
 pub const LINES_MAX: u64 = 10_000;
+/// Cash-outs of one wager.
+pub const CASH_OUTS_MAX: usize = 16;
+/// Steps of one wager's trail that are kept; cash-outs are among them and never dropped.
+pub const WAGER_STEPS_MAX: usize = 32;
+/// How long a cash-out quote holds, in ms.
+pub const CASH_OUT_QUOTE_MS: u64 = 5_000;
+/// How much later than its market closed a leg may have been taken, in ms (default of the topology).
+pub const SKEW_ALLOWANCE_MS_DEFAULT: u64 = 1_000;

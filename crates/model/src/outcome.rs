@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use crdt::{Dot, Hlc, Site, Vector};
 
+use crate::escrow::ShareView;
 use crate::trading_views::{DelayView, EventView, SuspensionView, TicketView};
 use crate::{
-    AccountId, Amount, Currency, Definition, EscrowView, EventKey, Hash16, LegTaken, MarketKey, MarketStatus, Mint,
-    MintedId, Odds, OutcomeKey, OutcomeResult, Posting, Problem, ProducerId, Received, ReferenceDecision, RejectCode,
-    Session, SessionView, Text, WagerRecord,
+    AccountId, CashOutQuote, Currency, Definition, EscrowView, EventKey, Hash16, MarketKey, MarketStatus, Mint,
+    MintedId, Odds, OutcomeKey, OutcomeResult, Posting, Problem, ProducerId, QuoteView, Received, ReferenceDecision,
+    RejectCode, Session, SessionView, Text, WagerRecord,
 };
 
 /// Why nothing was decided or changed. Nothing is recorded for any of these.
@@ -35,6 +36,25 @@ pub enum Refusal {
     IdClosed,
     /// The wager is accepted; cancelling it is another act (409).
     WagerAccepted,
+    /// No such wager is known here (404).
+    WagerUnknown,
+    /// The wager is not open: there is nothing to cash out, or nothing to cancel a part of (409).
+    WagerNotOpen {
+        /// Its state, or what it is instead.
+        state: &'static str,
+    },
+    /// A leg that is still open is not on sale now, or has no price (409).
+    CashOutUnavailable {
+        /// All legs at fault, with the code that admission has for them.
+        problems: Vec<Problem>,
+    },
+    /// The quote holds no longer: time, prices or the wager itself have moved on (409).
+    QuoteExpired {
+        /// What holds now.
+        quote: CashOutQuote,
+        /// For writing it.
+        currency: Currency,
+    },
     /// `place_by` has passed at its owner: final, though not recorded (200).
     IdExpired,
     /// Money exists, but not enough of it here, and it could not be fetched in time (503).
@@ -155,40 +175,6 @@ pub enum WagerView {
     Ticket(TicketView),
     /// This region decides it, once its markets' in-play delay is over.
     Delayed(DelayView),
-}
-
-/// What placing a wager would come to here and now. Amounts in minor units of the account's currency.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct QuoteView {
-    /// Currency of the account.
-    pub currency: Currency,
-    /// Whether it would be accepted here at once.
-    pub placeable: bool,
-    /// Why it would be rejected, for all legs at once.
-    pub problems: Vec<Problem>,
-    /// Unit stakes in it.
-    pub lines: u64,
-    /// Total stake.
-    pub stake: Amount,
-    /// Greatest unit stake that the money here and what can be represented leave room for.
-    pub max_unit_stake: u64,
-    /// What it would pay if every leg wins.
-    pub potential_payout: u64,
-    /// What a wager could take here now.
-    pub spendable_here: u64,
-    /// Legs at the odds that they would be taken at, else as asked for.
-    pub legs: Vec<LegTaken>,
-}
-
-/// One region's share of an account.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ShareView {
-    /// The site.
-    pub site: Site,
-    /// Free rights as known here, minor units; negative only while something is on its way.
-    pub free: i128,
-    /// Reserved for open wagers, minor units.
-    pub reserved: i128,
 }
 
 /// An account as this region knows it. Amounts in minor units.
@@ -574,6 +560,22 @@ pub enum Answer {
         list: Vec<SuspensionView>,
         /// Whether the list was cut off.
         more: bool,
+    },
+    /// What a cash-out would pay.
+    CashOutQuoted {
+        /// The offer.
+        quote: CashOutQuote,
+        /// For writing it.
+        currency: Currency,
+    },
+    /// A cash-out decided by this call, or before with the same body.
+    CashedOut {
+        /// Its decision.
+        posting: Posting,
+        /// The wager as it stands.
+        record: Arc<WagerRecord>,
+        /// Whether it was decided before this call.
+        replayed: bool,
     },
     /// Liveness of producers.
     Producers(Vec<ProducerView>),

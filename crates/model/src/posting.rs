@@ -44,6 +44,20 @@ pub enum PostingAct {
     /// A deposit that a payment provider's reference stands for.
     #[n(2)]
     Reference(#[n(0)] Reference),
+    /// A cash-out; the amount is what it paid.
+    #[n(3)]
+    CashOut(#[n(0)] CashedWager),
+}
+
+/// The particulars of a cash-out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub struct CashedWager {
+    /// The wager.
+    #[n(0)]
+    pub wager: MintedId,
+    /// The part of its original stake, minor units.
+    #[n(1)]
+    pub stake: Amount,
 }
 
 /// What an operator says an adjustment is for. The money moves the same way for all.
@@ -159,6 +173,15 @@ impl Posting {
     pub const fn reference(&self) -> Option<&Reference> {
         match &self.act {
             Some(PostingAct::Reference(reference)) => Some(reference),
+            _ => None,
+        }
+    }
+
+    /// Its particulars, if it is a cash-out.
+    #[must_use]
+    pub const fn cash_out(&self) -> Option<&CashedWager> {
+        match &self.act {
+            Some(PostingAct::CashOut(cashed)) => Some(cashed),
             _ => None,
         }
     }

@@ -2,8 +2,9 @@
 //! Knows no wagers and no money.
 
 use std::cmp::Ordering;
+use std::num::NonZeroU64;
 
-use crdt::{Register, Restrict};
+use crdt::{FeedSlot, Register, Restrict};
 use minicbor::data::Type;
 use minicbor::decode::Decoder;
 use minicbor::encode::{Encoder, Write};
@@ -74,6 +75,9 @@ impl<'b, C> Decode<'b, C> for OutcomeResult {
 }
 
 impl Restrict for OutcomeResult {
+    /// What is noted beside a result is when its market had closed: of two writers the later word stands.
+    const MARKS_JOIN: bool = true;
+
     /// `None` wins a tie, then the smaller value.
     fn restrict_cmp(&self, other: &Self) -> Ordering {
         other.cmp(self)
@@ -180,6 +184,28 @@ impl SettlementCall {
         Self::resolve(own, market)
     }
 
+    /// Whether it is a result that money follows.
+    #[must_use]
+    pub const fn is_result(self) -> bool {
+        matches!(self, Self::Result(_))
+    }
+
+    /// When the market had closed for an outcome, Unix ms, as the sources say whose result counts: what is stated beside
+    /// it, else the result's own time. Of several the latest. `None` while there is no result.
+    #[must_use]
+    pub fn closed_ms(registers: &[(ResultScope, ResultRegister)], outcome: &OutcomeKey) -> Option<u64> {
+        let of = |wanted: &dyn Fn(&ResultScope) -> bool| registers.iter().find(|(s, _)| wanted(s)).map(|(_, r)| r);
+        let own = of(&|scope| matches!(scope, ResultScope::Outcome(of) if of == outcome));
+        let market = of(&|scope| *scope == ResultScope::Market);
+        let operator = || own.and_then(operator_closed_ms).or_else(|| market.and_then(operator_closed_ms));
+        let feeds = || {
+            let slots = producers(own, market).into_iter().filter_map(|p| feed_slot(p, own, market));
+            let told = slots.filter(|slot| slot.value != OutcomeResult::None);
+            told.map(|slot| slot.mark.map_or(slot.time_ms, NonZeroU64::get)).max()
+        };
+        operator().or_else(feeds)
+    }
+
     /// Resolves an outcome's own register and the market's `*` register (DESIGN.md section 3, "Results").
     #[must_use]
     pub fn resolve(own: Option<&ResultRegister>, market: Option<&ResultRegister>) -> Self {
@@ -211,6 +237,11 @@ fn operator_call(register: &ResultRegister) -> Option<SettlementCall> {
     Some(if first == OutcomeResult::Open { SettlementCall::Open } else { SettlementCall::Result(first) })
 }
 
+fn operator_closed_ms(register: &ResultRegister) -> Option<u64> {
+    let told = register.operator.values.values().filter(|v| v.value.is_some_and(|r| r != OutcomeResult::None));
+    told.map(|v| v.mark.map_or(v.at.ms(), NonZeroU64::get)).max()
+}
+
 fn producers<'a>(
     own: Option<&'a ResultRegister>,
     market: Option<&'a ResultRegister>,
@@ -220,28 +251,34 @@ fn producers<'a>(
 
 /// A producer's word on an outcome: the newer of its own slot and its `*` slot; on a tie `None`, then its own.
 fn feed_value(producer: &ProducerId, own: Option<&ResultRegister>, market: Option<&ResultRegister>) -> OutcomeResult {
-    let slot =
-        |r: Option<&'_ ResultRegister>| r.and_then(|r| r.feeds.get(producer)).map(|s| ((s.time_ms, s.seq), s.value));
+    feed_slot(producer, own, market).map_or(OutcomeResult::None, |slot| slot.value)
+}
+
+fn feed_slot<'r>(
+    producer: &ProducerId,
+    own: Option<&'r ResultRegister>,
+    market: Option<&'r ResultRegister>,
+) -> Option<&'r FeedSlot<OutcomeResult>> {
+    let slot = |r: Option<&'r ResultRegister>| r.and_then(|r| r.feeds.get(producer));
     match (slot(own), slot(market)) {
-        (None, None) => OutcomeResult::None,
-        (Some((_, v)), None) | (None, Some((_, v))) => v,
-        (Some((a, own)), Some((b, star))) => match a.cmp(&b) {
+        (one, None) | (None, one) => one,
+        (Some(own), Some(star)) => Some(match (own.time_ms, own.seq).cmp(&(star.time_ms, star.seq)) {
             Ordering::Greater => own,
             Ordering::Less => star,
-            Ordering::Equal if star == OutcomeResult::None => star,
+            Ordering::Equal if star.value == OutcomeResult::None => star,
             Ordering::Equal => own,
-        },
+        }),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crdt::{Dot, FeedSlot, Hlc, Site};
+    use crdt::{Dot, Hlc, Site};
 
     use super::*;
 
     fn word(time_ms: u64, value: OutcomeResult) -> FeedSlot<OutcomeResult> {
-        FeedSlot { time_ms, seq: 0, value, dot: Dot { site: Site::new(1, 1), n: time_ms }, at: Hlc(1) }
+        FeedSlot { time_ms, seq: 0, value, dot: Dot { site: Site::new(1, 1), n: time_ms }, at: Hlc(1), mark: None }
     }
 
     fn feeds(words: &[(&str, u64, OutcomeResult)]) -> ResultRegister {

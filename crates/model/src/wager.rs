@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 
 use crate::limits::AMOUNT_MINOR_MAX;
 use crate::settlement::{self, LegMultiplier, Rounding, System};
-use crate::{AccountId, Amount, Currency, MarketKey, MintedId, Odds, OutcomeKey, Share, Text, Verdict};
+use crate::{AccountId, Amount, Currency, Later, MarketKey, MintedId, Odds, OutcomeKey, Share, Text, Verdict};
 
 /// First 16 bytes of a BLAKE3 hash: of a request's body, or of a log entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode)]
@@ -184,9 +184,21 @@ pub enum WagerState {
     /// Something returns, but less than the stake: half lost, placed at short odds, a few lines of a system.
     #[n(4)]
     Part,
+    /// All of it was cashed out.
+    #[n(5)]
+    CashedOut,
+    /// An operator cancelled it: what was not cashed out returned.
+    #[n(6)]
+    Cancelled,
 }
 
 impl WagerState {
+    /// Whether its legs' results say it: neither open nor taken off the legs by a cash-out or a cancel of the whole.
+    #[must_use]
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Won | Self::Lost | Self::Void | Self::Part)
+    }
+
     /// Its name in the HTTP contract.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -196,6 +208,8 @@ impl WagerState {
             Self::Lost => "lost",
             Self::Void => "void",
             Self::Part => "part",
+            Self::CashedOut => "cashed_out",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -270,6 +284,9 @@ pub struct WagerRecord {
     /// When it was taken in, Unix ms of the owner's time, if it then waited for an in-play delay.
     #[n(25)]
     pub asked_ms: Option<u64>,
+    /// What came later; `None` until something did, and in records from before it was kept.
+    #[n(21)]
+    pub later: Option<Box<Later>>,
 }
 
 impl WagerRecord {
@@ -340,6 +357,7 @@ impl WagerRecord {
             && self.system.as_ref().is_none_or(|s| s.check(legs).is_ok())
             && self.each_way.as_ref().is_none_or(|all| all.len() == legs);
         lines_fit
+            && self.later.as_ref().is_none_or(|later| later.is_coherent(self.stake, legs))
             && self.stake.minor() <= AMOUNT_MINOR_MAX
             && self.unit_stake().minor().checked_mul(self.lines()) == Some(self.stake.minor())
             && self.potential_payout() <= AMOUNT_MINOR_MAX

@@ -265,6 +265,7 @@ mod tests {
             bet_delays: true,
             windows: Vec::new(),
             kept: Kept::default(),
+            rules: engine::door::Rules::default(),
         };
         let (handle, requests) = NodeHandle::channel(16);
         let (events, reported) = mpsc::channel(16);

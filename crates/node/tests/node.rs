@@ -36,6 +36,7 @@ fn config(dir: &Path) -> NodeConfig {
         bet_delays: true,
         windows: Vec::new(),
         kept: Kept::default(),
+        rules: engine::door::Rules::default(),
     };
     NodeConfig { engine, data_dir: dir.to_owned(), store: StoreOptions::default(), net: None, queue_depth_max: 64 }
 }

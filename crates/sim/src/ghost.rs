@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::{Row, Site};
-use engine::log::{Entry, Event, hash16, sum16};
+use engine::log::{CashedOut, Entry, Event, Settled, hash16, sum16};
 use model::{
-    AccountId, Currency, Hash16, MintedId, Posting, Reference, ReferenceDecision, WagerRecord, WithdrawalState,
+    AccountId, Amount, CashOut, Currency, Hash16, MintedId, Posting, Reference, ReferenceDecision, Step, StepKind,
+    WagerRecord, WithdrawalState,
 };
 
 use crate::disk::Tables;
@@ -61,6 +62,9 @@ pub(crate) struct Ghost {
     /// How far each log has ever been durable at another site.
     pub(crate) elsewhere: BTreeMap<Site, u64>,
     currencies: BTreeMap<AccountId, Currency>,
+    /// Cash-outs, and cancels of accepted wagers.
+    pub(crate) cashed_out: u64,
+    pub(crate) revoked: u64,
 }
 
 impl Ghost {
@@ -228,17 +232,39 @@ impl Ghost {
         Ok(())
     }
 
-    fn settled(&mut self, site: Site, settled: &engine::log::Settled) -> Result<(), Breach> {
+    /// A step of a wager's money: a settlement consumes all of the stake, another what its entry says.
+    fn stepped(&mut self, site: Site, settled: &Settled, what: StepKind, burned: Option<Amount>) -> Result<(), Breach> {
         let Some(record) = self.wagers.get_mut(&settled.id) else {
             return Err(Breach::new("conservation", format!("wager {} is settled and unknown", settled.id)));
         };
-        let (first, before) = (record.settled_version == 0, record.paid.minor());
-        let (account, stake) = (record.account.clone(), record.stake.minor());
-        (record.state, record.settled_version) = (settled.state, settled.version);
-        record.paid = model::Amount::from_minor(settled.paid).unwrap_or_default();
+        let (before, consumed) = (record.paid.minor(), record.burned().minor());
+        let paid = Amount::from_minor(settled.paid).unwrap_or_default();
+        let step = Step { version: settled.version, at: crdt::Hlc::default(), state: settled.state, paid, what };
+        let past_posted = settled.past_posted.clone().unwrap_or_default();
+        *record = record.after(step, burned.unwrap_or(record.stake), past_posted);
+        let (account, burned) = (record.account.clone(), record.burned().minor());
         let sums = self.sums(&account, site);
-        sums.consumed += if first { stake } else { 0 };
+        sums.consumed += burned - consumed;
         sums.paid = (sums.paid + settled.paid).saturating_sub(before);
+        Ok(())
+    }
+
+    /// A cash-out is decided once in the world, by its wager's owner, and takes no more than was in play.
+    fn cashed(&mut self, site: Site, cashed: &CashedOut) -> Result<(), Breach> {
+        let posting = &cashed.posting;
+        let known = self.postings.insert(posting.id, posting.clone()).is_some();
+        let Some(of) = posting.cash_out().filter(|_| !known) else {
+            return Err(Breach::new("one_posting", format!("cash-out {} was posted twice, or of nothing", posting.id)));
+        };
+        let id = posting.id;
+        let what = StepKind::CashedOut(CashOut { id, stake: of.stake, pays: posting.amount });
+        self.stepped(site, &cashed.settled, what, Some(cashed.burned))?;
+        let wager = self.wagers.get(&of.wager);
+        let taken = wager.map_or(u64::MAX, |w| w.cash_outs().iter().map(|c| c.stake.minor()).sum());
+        if wager.is_none_or(|w| w.owner != site || w.account != posting.account || taken > w.stake.minor()) {
+            return Err(Breach::new("conservation", format!("cash-out {id} takes what is not in play")));
+        }
+        self.cashed_out += 1;
         Ok(())
     }
 
@@ -268,7 +294,12 @@ impl Ghost {
                 self.posting(site, &posting);
             }
             Event::Wager(shared) => self.decided(site, &shared.0, accepted)?,
-            Event::Settled(settled) => self.settled(site, &settled)?,
+            Event::Settled(settled) => self.stepped(site, &settled, StepKind::Settled, None)?,
+            Event::CashedOut(cashed) => self.cashed(site, &cashed)?,
+            Event::Revoked(revoked) => {
+                self.revoked += 1;
+                self.stepped(site, &revoked.settled, StepKind::Cancelled(revoked.cancelled), Some(revoked.burned))?;
+            }
             Event::Session(session) => self.sessions.entry(session.id).or_default().0 = true,
             Event::SessionEnded(ended) => self.sessions.entry(ended.id).or_default().1 = true,
             Event::Received(received) => drop(self.received.insert((received.reference, site))),

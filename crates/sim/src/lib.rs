@@ -11,6 +11,7 @@
 //!
 //! It must not know how the engine decides anything: it only compares what regions say with what is true.
 
+mod cash_outs;
 mod clock;
 pub mod disk;
 mod draw;

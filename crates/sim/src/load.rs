@@ -2,6 +2,7 @@
 //! Peeks at a region the way a client would read it first; judges nothing.
 
 mod everywhere;
+mod later;
 mod payments;
 mod scopes;
 mod sessions;
@@ -10,9 +11,9 @@ use std::collections::VecDeque;
 
 use engine::door::Request;
 use model::{
-    AccountId, AdjustmentKind, Command, Currency, Definition, Durability, EventKey, Leg, MarketDraft, MarketKey,
-    MarketStatus, MintedId, Odds, OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, OutcomeResult, ProducerId,
-    Query, ResultScope, ResultWrite, StatusAct, Text, WagerRequest,
+    AccountId, AdjustmentKind, Amount, Command, Currency, Definition, Durability, EventKey, Leg, MarketDraft,
+    MarketKey, MarketStatus, MintedId, Odds, OddsChange, OddsPolicy, OddsWrite, OutcomeDef, OutcomeKey, OutcomeResult,
+    ProducerId, Query, ResultScope, ResultWrite, StatusAct, Text, WagerRequest,
 };
 use rust_decimal::Decimal;
 
@@ -190,6 +191,7 @@ impl Load {
                 let act = if matches!(act.0, Act::Suspend) { StatusAct::Suspend } else { StatusAct::Resume };
                 call(region, Command::SetStatus { market, act })
             }
+            Act::Result if self.draw.percent(50) => self.later(now_ms, oracle)?,
             Act::Result => call(region, self.result(seen?)?),
             Act::Alive => {
                 let producer = ProducerId::new(self.draw.one(&["uof:1", "uof:3"])).expect("a valid key");
@@ -207,7 +209,11 @@ impl Load {
         let again = matches!(
             &call.request,
             Request::Command(
-                Command::Deposit { .. } | Command::Adjust { .. } | Command::Withdraw { .. } | Command::Place(_)
+                Command::Deposit { .. }
+                    | Command::Adjust { .. }
+                    | Command::Withdraw { .. }
+                    | Command::CashOut { .. }
+                    | Command::Place(_)
             )
         );
         if again {
@@ -236,6 +242,9 @@ impl Load {
             match &mut call.request {
                 Request::Command(Command::Deposit { amount, .. } | Command::Adjust { amount, .. }) => {
                     *amount += Decimal::ONE
+                }
+                Request::Command(Command::CashOut { quote, .. }) => {
+                    quote.pays = Amount::from_minor(quote.pays.minor() + 1).unwrap_or(quote.pays);
                 }
                 Request::Command(Command::Place(items)) => {
                     items.iter_mut().for_each(|item| item.unit_stake += Decimal::ONE);
@@ -448,7 +457,7 @@ impl Load {
             let twin = writes.first().cloned();
             writes.extend(twin);
         }
-        Some(Command::WriteResults { market, results: writes })
+        Some(Command::WriteResults { market, results: writes, closed_ms: None })
     }
 
     fn read(&mut self, region: u16, oracle: &Oracle) -> Call {

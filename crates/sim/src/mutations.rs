@@ -31,7 +31,7 @@ const fn any(_: &mut Options) {}
 /// Every bug that can be planted: one line each.
 pub const MUTATIONS: &[Mutation] = &[
     // Peers, too, are told of what is lost: then they hold entries that their writer does not.
-    row(Planted::AckBeforeSync, "acknowledge before fsync (3)", &["durable_ack", "convergence"], |o| {
+    row(Planted::AckBeforeSync, "acknowledge before fsync (3)", &["durable_ack", "convergence", "no_overdraft"], |o| {
         o.crash_ppm = 5_000;
     }),
     row(Planted::NotSticky, "let a reject be retried into an accept (3)", &["one_acceptance"], any),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crdt::Site;
 use engine::commit::Region;
-use engine::door::{Config, Effect, Input, Kept, RegionConfig, Request};
+use engine::door::{Config, Effect, Input, Kept, RegionConfig, Request, Rules};
 use engine::ledger::Exposure;
 use engine::odds::Plane;
 use engine::planted::Planted;
@@ -73,6 +73,7 @@ impl Node {
             // With the replay clock nobody moves time on once the load has ended.
             bet_delays: !options.replay,
             kept: Kept { tail: options.log_tail, max: options.log_kept_max },
+            rules: Rules::default(),
         };
         Self {
             region,

@@ -12,6 +12,7 @@ use model::{
 };
 use rust_decimal::Decimal;
 
+use crate::cash_outs::CashOuts;
 use crate::ghost::Ghost;
 use crate::report::Breach;
 use crate::withdrawals::Withdrawals;
@@ -68,6 +69,8 @@ pub(crate) struct Oracle {
     pub(crate) promised: BTreeSet<(u16, MintedId)>,
     /// Wager ids that all regions were asked to place in one moment.
     pub(crate) everywhere: BTreeSet<MintedId>,
+    /// What clients were offered for parts of their wagers, and what they were told of taking it.
+    pub(crate) cash_outs: CashOuts,
 }
 
 /// A session that a client is shown is in a log, and so is its end.
@@ -86,10 +89,19 @@ fn frozen(record: &WagerRecord) -> WagerRecord {
     let mut frozen = record.clone();
     frozen.state = WagerState::Open;
     (frozen.paid, frozen.settled_version, frozen.settled_at) = (Amount::default(), 0, crdt::Hlc::default());
+    frozen.later = None;
     frozen
 }
 
 impl Oracle {
+    /// Wagers that clients were told are accepted, in the order of their ids.
+    pub(crate) fn accepted_ids(&self) -> impl DoubleEndedIterator<Item = MintedId> + '_ {
+        self.wagers.iter().filter_map(|(id, told)| match told {
+            Final::Decided(record) if record.is_accepted() => Some(*id),
+            Final::Decided(_) | Final::NeverPlaced => None,
+        })
+    }
+
     /// Notes a call that has reached a living process.
     pub(crate) fn ask(&mut self, call: &Call, life: u64) -> RequestId {
         self.last_id += 1;
@@ -153,6 +165,7 @@ impl Oracle {
         self.withdrawals
             .heard(call.region, (id, self.last_id), &call.request, answer)
             .map_err(|detail| Breach::new("sticky_answer", detail))?;
+        self.cash_outs.heard(&call.request, answer, ghost)?;
         match (&call.request, answer) {
             (Request::Command(Command::Place(items)), Answer::Placed(answers)) => {
                 if items.len() != answers.len() {
@@ -180,7 +193,10 @@ impl Oracle {
                 let covered = call.token.as_ref().zip(self.tokens.get(id)).is_some_and(|(a, b)| a.covers(b));
                 self.viewed(*id, view, covered, ghost, me)?;
             }
-            (Request::Command(Command::CloseWager { id, .. }), Answer::Wager { view, .. }) => {
+            (
+                Request::Command(Command::CloseWager { id, .. } | Command::CancelWager { id, .. }),
+                Answer::Wager { view, .. },
+            ) => {
                 self.viewed(*id, view, false, ghost, me)?;
             }
             (Request::Command(Command::OpenAccount { account, .. }), Answer::AccountOpened { .. })

@@ -47,7 +47,7 @@ fn event(kind: u64, site: Site, victim: &Tables, region_names: &[(u16, &'static 
         }
         5 => {
             let id = MintedId::mint(crate::clock::EPOCH_MS, site.region, 1, 0xbad);
-            Event::Settled(Settled { id, version: 1, state: WagerState::Won, paid: 1_000 })
+            Event::Settled(Settled { id, version: 1, state: WagerState::Won, paid: 1_000, past_posted: None })
         }
         _ => {
             let other = region_names.iter().find(|(n, _)| *n != site.region).map_or("eu-west", |(_, name)| *name);

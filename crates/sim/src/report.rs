@@ -63,8 +63,14 @@ pub struct Report {
     pub rejected: u64,
     /// Grants of rights between regions.
     pub grants: u64,
-    /// Settlements posted.
+    /// Settlements, cash-outs and cancels posted.
     pub settlements: u64,
+    /// Parts of wagers cashed out.
+    pub cashed_out: u64,
+    /// Cancels of accepted wagers, in part or as a whole.
+    pub revoked: u64,
+    /// Legs that ended void because they were taken after their market had closed.
+    pub past_posted: u64,
     /// Deposits posted.
     pub deposits: u64,
     /// Homes that have moved.
@@ -117,7 +123,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} deposits {} \
+            "trace {:016x} events {} groups {} crashes {} accepted {} rejected {} grants {} settlements {} cashed out {} revoked {} past posted {} deposits {} \
              homes {} handed {} passed on {} resolved {} prepared {} pending {} references {} received {} sessions {} \
              suspensions {} wide {} delayed {} waited {} old copies {} respent {} decided again {} tickets {} segments {} snapshots {} everywhere {} once {} rests {} equal at {} ms",
             self.trace,
@@ -128,6 +134,9 @@ impl fmt::Display for Report {
             self.rejected,
             self.grants,
             self.settlements,
+            self.cashed_out,
+            self.revoked,
+            self.past_posted,
             self.deposits,
             self.homes,
             self.handed,

@@ -30,6 +30,9 @@ fn the_load_reaches_what_it_is_for() {
         seen.accepted += report.accepted;
         seen.grants += report.grants;
         seen.settlements += report.settlements;
+        seen.cashed_out += report.cashed_out;
+        seen.revoked += report.revoked;
+        seen.past_posted += report.past_posted;
         seen.crashes += report.crashes;
         seen.suspensions += report.suspensions;
         seen.homes += report.homes;
@@ -50,6 +53,7 @@ fn the_load_reaches_what_it_is_for() {
     }
     let enough = seen.accepted > 300 && seen.grants > 50 && seen.settlements > 30;
     assert!(enough && seen.crashes > 5 && seen.suspensions > 20, "too little happened: {seen}");
+    assert!(seen.cashed_out > 0 && seen.revoked > 5, "too little happened to accepted wagers: {seen}");
     assert!(seen.passed_on > 20, "no requests went round cut links: {seen}");
     assert!(seen.prepared > 100 && seen.pending > 10, "too little happened: {seen}");
     assert!(seen.segments > 20 && seen.snapshots > 1, "too little happened: {seen}");

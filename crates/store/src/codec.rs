@@ -165,10 +165,10 @@ mod tests {
     use engine::port::{LogHead, Meta};
     use model::settlement::{Rounding, System};
     use model::{
-        AccountId, Amount, CancelWindow, Decision, Deduction, DeductionFrom, Deductions, Definition, EventKey,
-        GroupKey, Groups, Hash16, MarketKey, MarketStatus, MintedId, Odds, OutcomeDef, OutcomeKey, OutcomeResult,
-        Price, Problem, ProducerId, ProducerState, RejectCode, ResultRegister, ResultScope, SaleScope, Share, Sport,
-        Text, Verdict,
+        AccountId, Amount, CancelWindow, Cancelled, CashOut, Decision, Deduction, DeductionFrom, Deductions,
+        Definition, EventKey, GroupKey, Groups, Hash16, MarketKey, MarketStatus, MintedId, Odds, OutcomeDef,
+        OutcomeKey, OutcomeResult, Price, Problem, ProducerId, ProducerState, RejectCode, ResultRegister, ResultScope,
+        SaleScope, Share, Sport, Step, StepKind, Text, Verdict, WagerState,
     };
     use proptest::prelude::*;
 
@@ -188,7 +188,7 @@ mod tests {
     fn register<V>(value: V) -> Register<ProducerId, V> {
         let dot = Dot { site: Site::new(1, 1), n: 2 };
         Register {
-            feeds: [(producer(), FeedSlot { time_ms: 5, seq: 6, value, dot, at: Hlc(7) })].into(),
+            feeds: [(producer(), FeedSlot { time_ms: 5, seq: 6, value, dot, at: Hlc(7), mark: None })].into(),
             ..Register::default()
         }
     }
@@ -225,6 +225,15 @@ mod tests {
         system.system = Some(System::new(3, vec![2, 3], Vec::new()).unwrap());
         system.each_way = Some(vec![Share::new(1, 5).unwrap(); 3]);
         system.rounding = Some(Rounding::HalfUp);
+        let (id, minor) = (MintedId::mint(9, 1, 1, 8), |n| Amount::from_minor(n).unwrap());
+        let cash_out = CashOut { id, stake: minor(200), pays: minor(285) };
+        let step = |version, state, paid, what| Step { version, at: Hlc(8), state, paid: minor(paid), what };
+        let cashed = step(1, WagerState::Open, 285, StepKind::CashedOut(cash_out));
+        let cancelled = Cancelled { share: Share::HALF, reason: Text::new("late") };
+        let revoked = step(2, WagerState::Void, 585, StepKind::Cancelled(cancelled));
+        let later = prepared.after(cashed, minor(200), Vec::new()).after(revoked, prepared.stake, vec![0]);
+        let mut closed: ResultRegister = register(OutcomeResult::Won);
+        closed.feeds.values_mut().for_each(|slot| slot.mark = std::num::NonZeroU64::new(4));
         let deduction = Deduction { from: DeductionFrom::Winnings, share: Share::HALF, before_ms: Some(9) };
         let deductions = Deductions::new(vec![deduction], Some(Share::new(3, 4).unwrap())).unwrap();
         let verdict = Verdict { void_factor: Share::HALF, deductions, ..Verdict::plain(true) };
@@ -236,6 +245,8 @@ mod tests {
             ("wager_rejected", Write::Wager(Arc::new(rejected))),
             ("wager_prepared", Write::Wager(Arc::new(prepared))),
             ("wager_system", Write::Wager(Arc::new(system))),
+            ("wager_later", Write::Wager(Arc::new(later))),
+            ("result_closed", Write::Result(market.clone(), scope.clone(), closed)),
             ("result_graded", Write::Result(market.clone(), scope.clone(), graded)),
             (
                 "odds_producer",
@@ -339,7 +350,7 @@ mod tests {
     fn the_bytes_of_every_kind_are_those_checked_in() {
         let all: Vec<_> = one_of_each().into_iter().map(named).chain(more()).collect();
         let names: std::collections::BTreeSet<_> = all.iter().map(|(n, _)| *n).collect();
-        assert_eq!(names.len(), 36, "one of each kind, each once");
+        assert_eq!(names.len(), 38, "one of each kind, each once");
         for (name, write) in all {
             let (family, act, now) = sealed(&write);
             assert_eq!(act, Act::Put);

@@ -150,6 +150,10 @@ pub(crate) struct ResultsIn<'a> {
     #[serde(borrow)]
     #[schema(value_type = Vec<ResultIn<'a>>, required)]
     results: Option<List<Obj<ResultIn<'a>>, OUTCOMES_MAX>>,
+    /// When the market had closed: legs taken later (beyond the skew allowance) are void as `past_posted`. The time of
+    /// the result itself when absent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closed_at: Option<Str<'a>>,
 }
 
 /// What happened to one outcome.
@@ -189,9 +193,10 @@ pub(crate) struct ResultsBody;
 
 impl Body for ResultsBody {
     type In<'a> = ResultsIn<'a>;
-    type Parsed = Vec<ResultWrite>;
+    type Parsed = (Vec<ResultWrite>, Option<u64>);
 
-    fn parse(input: ResultsIn<'_>, faults: &mut Faults) -> Option<Vec<ResultWrite>> {
+    fn parse(input: ResultsIn<'_>, faults: &mut Faults) -> Option<(Vec<ResultWrite>, Option<u64>)> {
+        let closed_ms = faults.may("closed_at", input.closed_at.as_ref(), strict::time);
         let list = input.results.map(|list| list.0).filter(|list| !list.is_empty());
         let Some(list) = list else {
             faults.add("results", "is missing or empty");
@@ -218,7 +223,8 @@ impl Body for ResultsBody {
             })
         };
         let results: Vec<Option<ResultWrite>> = list.into_iter().enumerate().map(read).collect();
-        results.into_iter().collect()
+        let results: Option<Vec<ResultWrite>> = results.into_iter().collect();
+        Some((results?, closed_ms?))
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod accounts;
 pub(crate) mod admin;
 pub(crate) mod browse;
+pub(crate) mod cash_outs;
 pub(crate) mod deposits;
 pub(crate) mod escrow;
 pub(crate) mod exchange;
@@ -19,6 +20,7 @@ pub(crate) mod reports;
 pub(crate) mod sessions;
 pub(crate) mod shown;
 pub(crate) mod suspensions;
+pub(crate) mod trail;
 pub(crate) mod verdicts;
 pub(crate) mod wager_views;
 pub(crate) mod wagers;

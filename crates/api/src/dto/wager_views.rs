@@ -8,6 +8,7 @@ use crate::config::ApiConfig;
 use crate::dto::lines::SystemOut;
 use crate::dto::pending::{PendingOut, TicketOut};
 use crate::dto::shown::{Display3, Shown, Time};
+use crate::dto::trail::{CancelledOut, EventOut, dropped, is_zero, trail};
 use crate::problem::{Problem, ProblemBody};
 
 /// A decision, final; or, with 202, a wager that is recorded and does not count yet.
@@ -94,6 +95,9 @@ pub(crate) struct LegOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     place_fraction: Option<Shown<model::Share>>,
+    /// Taken after its market had closed: void, whatever the result.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    past_posted: bool,
 }
 
 /// Why a leg, or the wager as a whole, was rejected.
@@ -186,12 +190,14 @@ impl<'a> LegOut<'a> {
             odds: Shown(leg.odds),
             display: Display3::of(leg.odds),
             place_fraction: None,
+            past_posted: false,
         }
     }
 
     fn in_wager(record: &WagerRecord, n: usize, leg: &'a LegTaken) -> Self {
         let place = record.each_way.as_ref().and_then(|all| all.get(n).copied());
-        Self { place_fraction: place.map(Shown), ..Self::of(leg) }
+        let past_posted = record.past_posted().iter().any(|of| usize::from(*of) == n);
+        Self { place_fraction: place.map(Shown), past_posted, ..Self::of(leg) }
     }
 }
 
@@ -301,36 +307,21 @@ pub(crate) struct KnownOut<'a> {
     #[serde(flatten)]
     taken: Option<TakenOut<'a>>,
     problems: Vec<WhyOut>,
-    /// `open`, `won`, `lost`, `part` (less than the stake returned) or `void`; only of an accepted wager.
+    /// `open`, `won`, `lost`, `part` (less than the stake returned), `void`, `cashed_out` or `cancelled` (all of it);
+    /// only of an accepted wager. Of one that was cashed out or cancelled in part it says how the rest stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
-    /// Paid out so far, net of clawbacks.
+    /// Paid out so far, net of clawbacks; cash-outs and returned stakes included.
     #[serde(skip_serializing_if = "Option::is_none")]
     paid: Option<String>,
+    /// The part of the original stake that an operator cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled: Option<CancelledOut<'a>>,
     /// What happened to it, oldest first.
-    events: Vec<EventOut>,
-}
-
-/// Something that happened to a wager.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = WagerEvent)]
-pub(crate) struct EventOut {
-    /// `prepared` (pending), `placed`, `rejected`, `settled` or `reopened`.
-    event: &'static str,
-    #[schema(value_type = String, format = DateTime)]
-    at: Time,
-    /// Site log index of the decision.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entry: Option<u64>,
-    /// Number of the settlement.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u32>,
-    /// State it led to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<&'static str>,
-    /// Paid out so far.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    paid: Option<String>,
+    events: Vec<EventOut<'a>>,
+    /// Events after the decision that are listed no longer: the oldest settlements go first.
+    #[serde(skip_serializing_if = "is_zero")]
+    events_dropped: u32,
 }
 
 impl<'a> WagerOut<'a> {
@@ -360,43 +351,37 @@ impl<'a> WagerOut<'a> {
 }
 
 impl<'a> KnownOut<'a> {
-    fn of(record: &WagerRecord, decision: DecisionOut<'a>) -> Self {
+    fn of(record: &'a WagerRecord, decision: DecisionOut<'a>) -> Self {
         let accepted = record.is_accepted();
         let paid = accepted.then(|| record.currency.format(i128::from(record.paid.minor())));
         let state = accepted.then(|| record.state.name());
-        let mut events = vec![EventOut {
-            event: if accepted { "placed" } else { "rejected" },
-            at: Time(record.placed_at.ms()),
-            entry: Some(record.entry),
-            version: None,
-            state: None,
-            paid: None,
-        }];
-        if record.settled_version > 0 {
-            events.push(EventOut {
-                event: if record.state == model::WagerState::Open { "reopened" } else { "settled" },
-                at: Time(record.settled_at.ms()),
-                entry: None,
-                version: Some(record.settled_version),
-                state,
-                paid: paid.clone(),
-            });
-        }
         let DecisionOut { r#final, pending, taken, problems, .. } = decision;
-        Self { r#final, pending, taken, problems, state, paid, events }
+        Self {
+            r#final,
+            pending,
+            taken,
+            problems,
+            state,
+            paid,
+            cancelled: record.cancelled().map(CancelledOut::of),
+            events: trail(record),
+            events_dropped: dropped(record),
+        }
     }
 
     /// Nothing has happened to a pending wager that a client may build upon: not even its settlement is told.
-    fn pending(record: &WagerRecord, decision: DecisionOut<'a>) -> Self {
+    fn pending(record: &'a WagerRecord, decision: DecisionOut<'a>) -> Self {
         let DecisionOut { r#final, pending, taken, problems, .. } = decision;
-        let prepared = EventOut {
-            event: "prepared",
-            at: Time(record.placed_at.ms()),
-            entry: Some(record.entry),
-            version: None,
+        Self {
+            r#final,
+            pending,
+            taken,
+            problems,
             state: None,
             paid: None,
-        };
-        Self { r#final, pending, taken, problems, state: None, paid: None, events: vec![prepared] }
+            cancelled: None,
+            events: vec![EventOut::decided("prepared", record)],
+            events_dropped: 0,
+        }
     }
 }

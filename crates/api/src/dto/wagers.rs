@@ -1,7 +1,7 @@
 //! Wagers as they are asked for. What this build does not offer yet is refused by name, not dropped.
 
 use model::limits::{BATCH_WAGERS_MAX, LEGS_MAX};
-use model::{AccountId, Durability, MintedId, Text, WagerRequest};
+use model::{AccountId, Durability, MintedId, Share, Text, WagerRequest};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -176,7 +176,7 @@ fn one(input: WagerIn<'_>) -> Result<Asking, Problem> {
     }
 }
 
-/// An operator's cancellation of an undecided wager.
+/// An operator's cancellation of a wager, accepted or not.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = WagerCancel)]
 #[serde(deny_unknown_fields)]
@@ -185,16 +185,24 @@ pub(crate) struct CancelIn<'a> {
     #[serde(borrow)]
     #[schema(value_type = String, required)]
     reason: Option<Str<'a>>,
+    /// Of an accepted wager: which part of the original stake is cancelled, in all. It replaces what was said before,
+    /// so `"0"` takes a cancel back. All of it when absent.
+    #[schema(value_type = Option<String>, example = "0.25")]
+    fraction: Option<Str<'a>>,
 }
 
-/// Reads the reason.
+/// Reads the reason and the part.
 pub(crate) struct CancelBody;
 
 impl Body for CancelBody {
     type In<'a> = CancelIn<'a>;
-    type Parsed = Text;
+    type Parsed = (Text, Option<Share>);
 
-    fn parse(input: CancelIn<'_>, faults: &mut Faults) -> Option<Text> {
-        faults.need("reason", input.reason.as_ref(), client_ref)
+    fn parse(input: CancelIn<'_>, faults: &mut Faults) -> Option<(Text, Option<Share>)> {
+        let reason = faults.need("reason", input.reason.as_ref(), |text| {
+            if text.is_empty() { Err("is empty") } else { client_ref(text) }
+        });
+        let fraction = faults.may("fraction", input.fraction.as_ref(), Share::parse);
+        Some((reason?, fraction?))
     }
 }

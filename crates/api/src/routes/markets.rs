@@ -99,8 +99,8 @@ pub(crate) async fn result(
     Small(body): Small,
 ) -> Result<Response, Problem> {
     let market = segment.key("market", MarketKey::new)?;
-    let results = strict::read::<ResultsBody>(&body.bytes)?;
-    market_of(app.write(&asked, Command::WriteResults { market, results }).await?)
+    let (results, closed_ms) = strict::read::<ResultsBody>(&body.bytes)?;
+    market_of(app.write(&asked, Command::WriteResults { market, results, closed_ms }).await?)
 }
 
 async fn act(

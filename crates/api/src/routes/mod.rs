@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod admin;
 pub(crate) mod browse;
+pub(crate) mod cash_outs;
 pub(crate) mod deposits;
 pub(crate) mod feeds;
 pub(crate) mod health;

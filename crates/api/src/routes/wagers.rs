@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use model::{Answer, Command, MintedId, Query, Refusal, Text, WagerAnswer};
+use model::{Answer, Command, MintedId, Query, Refusal, WagerAnswer};
 
 use crate::dto::pending::{PendedOut, PendingOut};
 use crate::dto::wager_views::{BatchOut, DecisionOut, ItemOut, WagerOut};
@@ -173,17 +173,23 @@ pub(crate) async fn abandon(
     Small(body): Small,
 ) -> Result<Response, Problem> {
     strict::read_or_empty::<Nothing>(&body.bytes).map_err(Problem::undecided)?;
-    close(&app, &asked, &segment, None).await
+    close(&app, &asked, &segment, |id| Command::CloseWager { id, reason: None }).await
 }
 
-/// Cancels a wager that is not decided yet: the operator's act.
+/// Cancels a wager, in part or as a whole: the operator's act.
 ///
-/// An accepted wager is not cancelled by this call.
+/// An undecided id is closed for good. Of an accepted wager the stated part of the original stake returns, also after it
+/// was settled, and the rest stands as its results say; the last call counts. What was cashed out stays cashed out. Only the
+/// region that decided an accepted wager cancels it: elsewhere `503 not_owner` names it.
 #[utoipa::path(post, path = "/v1/wagers/{id}/cancel", tag = "wagers", operation_id = "cancel_wager",
     params(("id" = String, Path, description = "Minted id")), request_body = CancelIn<'_>,
     responses(
-        (status = 200, description = "`not_placed`, the rejection there was, `pending` or `unknown`", body = WagerOut<'_>),
-        (status = 409, description = "`wager_accepted`; `id_reused`: the id is a posting's", body = ProblemBody,
+        (status = 200, description = "`not_placed`, the rejection there was, `pending`, `unknown`; of an accepted wager how \
+            it stands now", body = WagerOut<'_>),
+        (status = 404, description = "`wager_unknown`: there is nothing to cancel a part of", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 409, description = "`wager_accepted`: found out while the id was being closed; `wager_not_open`: all of \
+            it was cashed out; `id_reused`: the id is a posting's", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 422, description = "Malformed", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = ProblemBody, content_type = "application/problem+json"),
@@ -194,13 +200,18 @@ pub(crate) async fn cancel(
     segment: Segment,
     Small(body): Small,
 ) -> Result<Response, Problem> {
-    let reason = strict::read::<CancelBody>(&body.bytes).map_err(Problem::undecided)?;
-    close(&app, &asked, &segment, Some(reason)).await
+    let (reason, share) = strict::read::<CancelBody>(&body.bytes).map_err(Problem::undecided)?;
+    close(&app, &asked, &segment, |id| Command::CancelWager { id, reason, share }).await
 }
 
-async fn close(app: &AppState, asked: &Asked, segment: &Segment, reason: Option<Text>) -> Result<Response, Problem> {
+async fn close(
+    app: &AppState,
+    asked: &Asked,
+    segment: &Segment,
+    command: impl FnOnce(MintedId) -> Command,
+) -> Result<Response, Problem> {
     let id = MintedId::parse(&segment.0).map_err(|e| Problem::field("id", e).undecided())?;
-    let heard = app.decide(asked, Command::CloseWager { id, reason }, asked.wait_ms).await?;
+    let heard = app.decide(asked, command(id), asked.wait_ms).await?;
     match &heard.answer {
         Answer::Wager { id, view } => Ok(json(StatusCode::OK, &WagerOut::of(*id, view, &app.config), heard.token)),
         _ => Err(misfit(heard)),

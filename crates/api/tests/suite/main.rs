@@ -4,6 +4,7 @@
 mod accounts;
 mod admin;
 mod bad_bodies;
+mod cash_outs;
 mod contract;
 mod deposits;
 mod feeds;

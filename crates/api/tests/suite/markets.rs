@@ -182,9 +182,14 @@ async fn results_are_written_by_outcome_or_for_all() {
         ResultWrite { scope: ResultScope::Market, result: OutcomeResult::None },
     ];
     let market = MarketKey::new("m:1").unwrap();
-    assert_eq!(desk.asked()[0].request, Request::Command(Command::WriteResults { market, results }));
+    assert_eq!(desk.asked()[0].request, Request::Command(Command::WriteResults { market, results, closed_ms: None }));
+    let closed = body.replace("]}", r#"],"closed_at":"2023-11-14T22:13:20.123Z"}"#);
+    assert_eq!(desk.post("/v1/markets/m:1/result", &closed).await.status, 200);
+    let Request::Command(Command::WriteResults { closed_ms, .. }) = desk.asked()[1].request else { panic!() };
+    assert_eq!(closed_ms, Some(1_700_000_000_123));
     for (bad, fields) in [
         ("{}", &["results"][..]),
+        (r#"{"results":[{"outcome":"7","result":"won"}],"closed_at":"yesterday"}"#, &["closed_at"]),
         (r#"{"results":[]}"#, &["results"]),
         (r#"{"results":[{"outcome":"7","result":"maybe"}]}"#, &["results[0].result"]),
         (r#"{"results":[{"outcome":"7","result":"won"},{"outcome":"7","result":"lost"}]}"#, &["results[1].outcome"]),

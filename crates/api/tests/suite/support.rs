@@ -175,5 +175,6 @@ pub(crate) fn record(decision: Decision) -> WagerRecord {
         each_way: None,
         rounding: None,
         asked_ms: None,
+        later: None,
     }
 }

@@ -259,8 +259,8 @@ async fn abandoning_and_cancelling_ask_for_the_same_and_only_an_operator_gives_a
     let body = got.json();
     assert_eq!((got.status.as_u16(), &body["status"], &body["definitive"]), (200, &json!("not_placed"), &json!(true)));
     let cancel = desk(move |request| {
-        let reason = Some(model::Text::new("a wrong price"));
-        assert_eq!(request, Request::Command(Command::CloseWager { id, reason }));
+        let reason = model::Text::new("a wrong price");
+        assert_eq!(request, Request::Command(Command::CancelWager { id, reason, share: None }));
         Answer::Refused(Refusal::WagerAccepted)
     });
     let got = cancel.post(&format!("/v1/wagers/{ID}/cancel"), r#"{"reason":"a wrong price"}"#).await;

@@ -53,6 +53,7 @@ pub(super) fn wager(id: MintedId, stake: u64) -> WagerRecord {
         each_way: None,
         rounding: None,
         asked_ms: None,
+        later: None,
     }
 }
 
@@ -101,7 +102,7 @@ pub(super) fn session(id: MintedId, ended: bool) -> SessionRecord {
 }
 
 pub(super) fn word<V>(value: V, n: u64) -> FeedSlot<V> {
-    FeedSlot { time_ms: n, seq: 1, value, dot: Dot { site: Site::new(1, 1), n: n + 1 }, at: Hlc(n) }
+    FeedSlot { time_ms: n, seq: 1, value, dot: Dot { site: Site::new(1, 1), n: n + 1 }, at: Hlc(n), mark: None }
 }
 
 pub(super) fn result(value: OutcomeResult) -> ResultRegister {

@@ -57,6 +57,8 @@ impl Dues {
         match &posting.act {
             Some(PostingAct::Adjustment(adjustment)) if adjustment.taken => due.back = due.back.saturating_add(minor),
             Some(PostingAct::Withdrawal(w)) if w.state != WithdrawalState::Prepared => {}
+            // What it pays is the step of its wager.
+            Some(PostingAct::CashOut(_)) => {}
             Some(PostingAct::Withdrawal(_)) => due.hld = due.hld.saturating_add(minor),
             Some(PostingAct::Adjustment(_) | PostingAct::Reference(_)) | None => {
                 due.dep = due.dep.saturating_add(minor)

@@ -107,8 +107,15 @@ impl Ledger {
     }
 
     /// After an id's time: one that was handed here and never decided is closed, so that every region learns it; a
-    /// closed or decided one is forgotten some minutes later, when its origin refuses it by its own time anyway.
-    pub(crate) fn expire_handed<V: View>(&mut self, tx: &mut Tx<'_, V>, owner_ms: u64, count_max: usize) {
+    /// closed or decided one is forgotten some minutes later, when its origin refuses it by its own time anyway. What
+    /// `waits` to be judged here is left alone: it is decided or closed at its own time.
+    pub(crate) fn expire_handed<V: View>(
+        &mut self,
+        tx: &mut Tx<'_, V>,
+        owner_ms: u64,
+        count_max: usize,
+        waits: impl Fn(MintedId) -> bool,
+    ) {
         let over = |id: MintedId, after_ms: u64| id.place_by_ms().saturating_add(after_ms) < owner_ms;
         let mut ids: Vec<MintedId> =
             self.handed.keys().map(|(id, _)| *id).take_while(|id| over(*id, 0)).take(count_max).collect();
@@ -116,6 +123,7 @@ impl Ledger {
         for id in ids {
             let decided = tx.wager(id).is_some();
             match self.standing(id) {
+                Standing::Mine if waits(id) => {}
                 Standing::Mine if !decided => self.close(tx, Cancelled { id, reason: None }),
                 standing if over(id, HANDED_KEPT_MS) && (decided || matches!(standing, Standing::Closed(..))) => {
                     let sites: Vec<Site> = self.steps(id).map(|(site, _)| site).collect();

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use crdt::{Row, Site};
 use model::{
-    AccountId, Amount, MarketKey, MintedId, Posting, Reference, ReferenceOutcome, WagerRecord, WagerState,
-    WithdrawalState,
+    AccountId, MarketKey, MintedId, Posting, Reference, ReferenceOutcome, WagerRecord, WagerState, WithdrawalState,
 };
 
 use super::dues::Dues;
+use super::later::{apply_cashed, apply_revoked, apply_settled, check_cashed, check_revoked, check_settled};
 use super::references::check_received;
 use super::sessions::check_life;
 use super::{Exclusion, Exposure, Ledger};
-use crate::log::{Entry, EntryError, Event, Resolved, Settled};
+use crate::log::{Entry, EntryError, Event, Resolved};
 use crate::planted::Planted;
 use crate::port::{AccountHead, View, Write};
 use crate::tx::Tx;
@@ -37,7 +37,7 @@ pub(super) struct Said<'e> {
     /// Wagers decided or settled in this entry, as they stand after it.
     pub(super) wagers: BTreeMap<MintedId, SaidWager>,
     /// What this entry's events do to rows.
-    dues: Dues,
+    pub(super) dues: Dues,
     postings: BTreeSet<MintedId>,
     exclusions: BTreeMap<&'e AccountId, &'e Exclusion>,
     /// Wager ids given away or closed in this entry.
@@ -59,27 +59,30 @@ impl Said<'_> {
 
 /// A wager as far as its settlement's check needs it.
 pub(super) struct SaidWager {
-    accepted: bool,
+    pub(super) accepted: bool,
     /// Number of its last settlement.
-    version: u32,
-    account: AccountId,
-    stake: u64,
-    paid: u64,
+    pub(super) version: u32,
+    pub(super) account: AccountId,
+    pub(super) stake: u64,
+    /// Stake consumed.
+    pub(super) burned: u64,
+    pub(super) paid: u64,
 }
 
 impl SaidWager {
-    fn of(record: &WagerRecord) -> Self {
+    pub(super) fn of(record: &WagerRecord) -> Self {
         Self {
             accepted: record.is_accepted(),
             version: record.settled_version,
             account: record.account.clone(),
             stake: record.stake.minor(),
+            burned: record.burned().minor(),
             paid: record.paid.minor(),
         }
     }
 }
 
-fn refused<T>(why: String) -> Result<T, EntryError> {
+pub(super) fn refused<T>(why: String) -> Result<T, EntryError> {
     Err(EntryError::Refused(why))
 }
 
@@ -109,6 +112,8 @@ impl Ledger {
                     check_wager(tx, entry, &record.0, &mut said)?;
                 }
                 Event::Settled(settled) => check_settled(tx, entry, settled, &mut said)?,
+                Event::CashedOut(cashed) => check_cashed(tx, entry, cashed, &mut said)?,
+                Event::Revoked(revoked) => check_revoked(tx, entry, revoked, &mut said)?,
                 Event::Posting(posting) => check_posting(tx, entry, posting, &mut said)?,
                 Event::Fenced(fenced) => {
                     if fenced.to == entry.site {
@@ -224,6 +229,8 @@ impl Ledger {
                     tx.put(Write::Wager(Arc::clone(&record.0)));
                 }
                 Event::Settled(settled) => apply_settled(tx, entry, settled),
+                Event::CashedOut(cashed) => apply_cashed(tx, entry, cashed),
+                Event::Revoked(revoked) => apply_revoked(tx, entry, revoked),
                 Event::Posting(posting) => tx.put(Write::Posting(posting.clone())),
                 Event::Referenced(decision) => self.note_decided(tx, decision),
                 Event::Received(received) => self.note_taken(tx, entry.site, received),
@@ -253,12 +260,8 @@ impl Ledger {
                 Event::Grant(_) | Event::Windows(_) => {}
                 Event::Excluded(id, row) => self.note_exclusion(tx, id, entry.site, row),
                 Event::Confirmed(upto) => self.confirmed.raise(entry.site, *upto),
-                Event::Fenced(fenced) => {
-                    self.note_handed(tx, fenced.id, entry.site, entry.seq, Some(fenced.to));
-                }
-                Event::Cancelled(cancelled) => {
-                    self.note_handed(tx, cancelled.id, entry.site, entry.seq, None);
-                }
+                Event::Fenced(fenced) => self.note_handed(tx, fenced.id, entry.site, entry.seq, Some(fenced.to)),
+                Event::Cancelled(cancelled) => self.note_handed(tx, cancelled.id, entry.site, entry.seq, None),
             }
         }
         // What was pushed to a home that has moved meanwhile follows it.
@@ -307,6 +310,7 @@ fn check_wager<V: View>(
     let fresh = record.settled_version == 0
         && record.paid.minor() == 0
         && record.state == WagerState::Open
+        && record.later.is_none()
         && (record.is_accepted() || record.prepared.is_none());
     if !fresh || !record.is_coherent() {
         return refused(format!("wager {} is not a fresh decision", record.id));
@@ -320,30 +324,7 @@ fn check_wager<V: View>(
     Ok(())
 }
 
-fn check_settled<V: View>(
-    tx: &Tx<'_, V>,
-    entry: &Entry,
-    settled: &Settled,
-    said: &mut Said<'_>,
-) -> Result<(), EntryError> {
-    let stored = || tx.wager(settled.id).filter(|r| r.owner == entry.site).map(|r| SaidWager::of(&r));
-    let Some(mut known) = said.wagers.remove(&settled.id).or_else(stored) else {
-        return refused(format!("settlement of wager {} that its site never decided", settled.id));
-    };
-    if !known.accepted || known.version.checked_add(1) != Some(settled.version) {
-        return refused(format!("settlement {} of wager {} does not follow", settled.version, settled.id));
-    }
-    if Amount::from_minor(settled.paid).is_err() {
-        return refused(format!("settlement of wager {} pays too much", settled.id));
-    }
-    let consumed = if known.version == 0 { known.stake } else { 0 };
-    said.dues.settled(&known.account, consumed, known.paid, settled.paid);
-    (known.version, known.paid) = (settled.version, settled.paid);
-    said.wagers.insert(settled.id, known);
-    Ok(())
-}
-
-fn check_posting<V: View>(
+pub(super) fn check_posting<V: View>(
     tx: &Tx<'_, V>,
     entry: &Entry,
     posting: &Posting,
@@ -364,6 +345,10 @@ fn check_posting<V: View>(
         }
     }
     let bound = |e: &Event| matches!(e, Event::Referenced(d) if d.outcome == ReferenceOutcome::Posted(posting.id));
+    let cashed = |e: &Event| matches!(e, Event::CashedOut(c) if c.posting.id == posting.id);
+    if posting.cash_out().is_some() && !entry.events.iter().any(cashed) {
+        return refused(format!("posting {} is a cash-out of nothing", posting.id));
+    }
     if posting.reference().is_some() && !entry.events.iter().any(bound) {
         return refused(format!("posting {} stands for a reference that is not decided with it", posting.id));
     }
@@ -402,14 +387,4 @@ fn apply_resolved<V: View>(tx: &mut Tx<'_, V>, resolved: &Resolved) {
     let known = tx.posting(resolved.id).expect("checked before");
     let state = if resolved.confirmed { WithdrawalState::Confirmed } else { WithdrawalState::Released };
     tx.put(Write::Posting(known.withdrawn(state)));
-}
-
-fn apply_settled<V: View>(tx: &mut Tx<'_, V>, entry: &Entry, settled: &Settled) {
-    let known = tx.wager(settled.id).expect("checked before");
-    let mut next = WagerRecord::clone(&known);
-    next.state = settled.state;
-    next.paid = Amount::from_minor(settled.paid).expect("checked before");
-    next.settled_version = settled.version;
-    next.settled_at = entry.at;
-    tx.put(Write::Wager(Arc::new(next)));
 }

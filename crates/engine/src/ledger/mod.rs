@@ -3,6 +3,7 @@
 
 mod acks;
 mod adjust;
+mod cashed;
 mod deposit;
 mod dues;
 mod escrow;
@@ -10,9 +11,11 @@ mod exclusions;
 mod geo;
 mod handed;
 mod homes;
+mod later;
 mod merge;
 mod place;
 mod references;
+mod revoke;
 mod rights;
 mod sessions;
 mod settle;
@@ -27,6 +30,7 @@ use crdt::{Row, Site, Vector};
 use model::{AccountId, AccountView, Hash16, MarketKey, MintedId, SessionRecord, ShareView};
 
 pub(crate) use adjust::Adjusting;
+pub(crate) use cashed::CashingOut;
 pub(crate) use deposit::Deposited;
 pub use exclusions::{Exclusion, Exclusions};
 pub(crate) use handed::Standing;
@@ -102,6 +106,8 @@ pub struct Ledger {
     pub(crate) exclusions: Exclusions,
     /// Money set aside for wagers that wait for a market's delay, minor units by account. Follows from their notes.
     pub(crate) delayed: BTreeMap<AccountId, u64>,
+    /// How much later than its market closed a leg may have been taken, ms. A policy of this region, in no log.
+    pub skew_allowance_ms: u64,
     pub(crate) planted: Planted,
 }
 
@@ -128,6 +134,7 @@ impl Ledger {
             sessions: BTreeMap::new(),
             exclusions: Exclusions::new(),
             delayed: BTreeMap::new(),
+            skew_allowance_ms: u64::MAX,
             planted: Planted::Nothing,
         }
     }

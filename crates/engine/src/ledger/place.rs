@@ -170,6 +170,7 @@ impl Ledger {
             each_way: wager.shape.each_way,
             rounding: Some(wager.shape.rounding),
             asked_ms: wager.asked_ms,
+            later: None,
         });
         tx.put(Write::Wager(Arc::clone(&record)));
         tx.put(Write::AccountWager(record.account.clone(), record.id));

@@ -7,7 +7,7 @@ use model::{AccountId, MintedId};
 
 use super::window::{Announced, Exposure, Unacked};
 use super::{Account, Ledger};
-use crate::log::{Entry, Event};
+use crate::log::{CashedOut, Entry, Event, Revoked};
 use crate::port::View;
 use crate::tx::Tx;
 
@@ -142,7 +142,9 @@ impl Ledger {
                     let posting = tx.posting(resolved.id).expect("a released withdrawal is stored");
                     (posting.account.clone(), Unacked { debit: 0, credit: posting.amount.minor() })
                 }
-                Event::Settled(settled) => {
+                Event::Settled(settled)
+                | Event::CashedOut(CashedOut { settled, .. })
+                | Event::Revoked(Revoked { settled, .. }) => {
                     let record = tx.wager(settled.id).expect("a settled wager is stored");
                     let before = paid.insert(settled.id, (settled.version, settled.paid)).map_or(0, |(_, paid)| paid);
                     let credit = settled.paid.saturating_sub(before);

@@ -201,7 +201,7 @@ impl Region {
             let mut register = known.map(|(_, r)| r).unwrap_or_default();
             let dot = Dot { site: ledger.site, n: ledger.next_seq() };
             let producer = ProducerId::new("feed").expect("a valid producer");
-            let _ = register.offer(&producer, FeedSlot { time_ms: number, seq: 0, value, dot, at: AT });
+            let _ = register.offer(&producer, FeedSlot { time_ms: number, seq: 0, value, dot, at: AT, mark: None });
             tx.put(Write::Result(market(), scope.clone(), register.clone()));
             tx.events.push(Event::Result(market(), scope, register));
             ledger.mark_settle(tx, &market());

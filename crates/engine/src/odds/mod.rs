@@ -1,6 +1,7 @@
 //! The odds plane: registers, what is on sale, freshness, and the lane that carries values between regions.
 //! Knows no money: results reach it as registers, wagers only read it.
 
+mod closing;
 mod events;
 mod fresh;
 mod holds;

@@ -253,7 +253,11 @@ impl Plane {
         let market = key.market().and_then(|m| self.markets.get(m));
         match (key, write) {
             (RegisterKey::Status(_), AnyWrite::Status(w)) => {
-                RegisterValue::Status(w.delta(market.map(|m| &m.status), dot, at))
+                let mut delta = w.delta(market.map(|m| &m.status), dot, at);
+                if let Some(market) = market {
+                    delta.feeds.iter_mut().for_each(|(producer, slot)| slot.mark = market.left_active(producer, slot));
+                }
+                RegisterValue::Status(delta)
             }
             (RegisterKey::Price(_, o), AnyWrite::Price(w)) => {
                 RegisterValue::Price(w.delta(market.and_then(|m| m.prices.get(o)), dot, at))
@@ -333,7 +337,7 @@ impl<V: Clone> SlotWrite<V> {
         let mut delta = Register::default();
         match self {
             Self::Feed { producer, time_ms, seq, value } => {
-                delta.feeds.insert(producer, FeedSlot { time_ms, seq, value, dot, at });
+                delta.feeds.insert(producer, FeedSlot { time_ms, seq, value, dot, at, mark: None });
             }
             Self::Operator(value) => {
                 let context = seen.map(|r| r.operator.context.clone()).unwrap_or_default();

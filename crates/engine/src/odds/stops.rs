@@ -25,6 +25,12 @@ impl Stopped {
         let hit = stops.filter(|(_, stop_ms)| **stop_ms >= active_ms).map(|(status, _)| *status);
         hit.max().unwrap_or(MarketStatus::Active)
     }
+
+    /// When the first stop that is known and hits a producer's `active` of a source time came, if one does.
+    pub(crate) fn since(&self, producer: &ProducerId, active_ms: u64) -> Option<u64> {
+        let stops = self.0.get(producer).into_iter().flatten();
+        stops.map(|(_, stop_ms)| *stop_ms).filter(|stop_ms| *stop_ms >= active_ms).min()
+    }
 }
 
 /// All stops, and the descriptions that say whom they hit.

@@ -8,6 +8,7 @@ use model::limits::{CANCEL_WINDOWS_MAX, MARKETS_MAX};
 use model::{CancelWindow, MarketKey, OutcomeResult, ProducerId, ResultRegister, ResultScope};
 
 use super::{Refused, uncrowded};
+use crate::desk::Resulting;
 use crate::engine::Engine;
 use crate::odds::SlotWrite;
 use crate::port::View;
@@ -118,7 +119,7 @@ impl Engine {
             let mut known: BTreeMap<ResultScope, ResultRegister> = tx.results(&market).into_iter().collect();
             for (scope, value) in written {
                 let write = SlotWrite::Feed { producer: producer.clone(), time_ms, seq: 0, value };
-                self.write_result(tx, &market, scope, write, &mut known);
+                self.write_result(tx, &market, Resulting { scope, write, closed_ms: None }, &mut known);
             }
         }
         Ok(())

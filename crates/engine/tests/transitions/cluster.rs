@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use crdt::{Dot, FeedSlot, Hlc, Register, Row, Site};
 use engine::commit::Region;
-use engine::door::{Config, Effect, FeedLine, Input, Kept, Lane, Now, RegionConfig, Request};
+use engine::door::{Config, Effect, FeedLine, Input, Kept, Lane, Now, RegionConfig, Request, Rules};
 use engine::ledger::Exposure;
 use engine::log::{Cause, Entry, Event};
 use engine::odds::{RegisterKey, RegisterValue};
@@ -62,6 +62,8 @@ pub(crate) struct Cluster {
     pub(crate) commits: BTreeMap<u16, u64>,
     /// How much of their logs regions keep that start from now on.
     pub(crate) kept: Kept,
+    /// How regions settle that start from now on.
+    pub(crate) rules: Rules,
     /// Segments are wished for in vain.
     pub(crate) archive_fails: bool,
     /// Snapshots being served: by server and peer.
@@ -118,6 +120,7 @@ impl Cluster {
             sent: 0,
             commits: BTreeMap::new(),
             kept: Kept::default(),
+            rules: Rules::default(),
             archive_fails: false,
             served: BTreeMap::new(),
             next: 1,
@@ -141,6 +144,7 @@ impl Cluster {
             bet_delays: self.bet_delays,
             windows: self.windows.clone(),
             kept: self.kept,
+            rules: self.rules,
         }
     }
 
@@ -450,7 +454,7 @@ impl Cluster {
 
     pub(crate) fn result(&mut self, n: u16, name: &str, result: OutcomeResult) {
         let results = vec![ResultWrite { scope: ResultScope::Outcome(outcome(name)), result }];
-        let answer = self.ask(n, Command::WriteResults { market: market(), results });
+        let answer = self.ask(n, Command::WriteResults { market: market(), results, closed_ms: None });
         assert!(matches!(answer, Answer::Market(_)), "{answer:?}");
     }
 
@@ -538,7 +542,7 @@ pub(crate) fn odds_bytes(key: &RegisterKey, value: &RegisterValue) -> minicbor::
 }
 
 pub(crate) fn word<V>(value: V, time_ms: u64, dot: Dot) -> FeedSlot<V> {
-    FeedSlot { time_ms, seq: 0, value, dot, at: Hlc::new(WALL_MS, 1) }
+    FeedSlot { time_ms, seq: 0, value, dot, at: Hlc::new(WALL_MS, 1), mark: None }
 }
 
 pub(crate) fn register<V: Clone + Eq + crdt::Restrict>(producer: &str, slot: FeedSlot<V>) -> Register<ProducerId, V> {

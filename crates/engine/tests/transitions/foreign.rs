@@ -75,6 +75,7 @@ fn record(c: &Cluster, n: u64) -> WagerRecord {
         each_way: None,
         rounding: None,
         asked_ms: None,
+        later: None,
     }
 }
 
@@ -83,7 +84,7 @@ fn decided(r: WagerRecord) -> Event {
 }
 
 fn settled(id: MintedId, version: u32, paid: u64) -> Event {
-    Event::Settled(Settled { id, version, state: WagerState::Won, paid })
+    Event::Settled(Settled { id, version, state: WagerState::Won, paid, past_posted: None })
 }
 
 /// An entry with these events stops region 2's stream at region 1, changes nothing and harms nothing else.

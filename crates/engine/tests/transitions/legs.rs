@@ -64,7 +64,7 @@ fn wager(c: &mut Cluster, n: u16, unit: &str, names: &[&str]) -> WagerRequest {
 
 fn result(c: &mut Cluster, n: u16, name: &str, result: OutcomeResult) {
     let results = vec![ResultWrite { scope: ResultScope::Outcome(outcome("home")), result }];
-    let answer = c.ask(n, Command::WriteResults { market: key(name), results });
+    let answer = c.ask(n, Command::WriteResults { market: key(name), results, closed_ms: None });
     assert!(matches!(answer, Answer::Market(_)), "{answer:?}");
 }
 
@@ -421,7 +421,7 @@ fn told(acts: &[Act], last: &[usize]) -> Result<(), TestCaseError> {
     let words = words();
     for (region, market, word, deliver) in acts {
         let results = vec![ResultWrite { scope: ResultScope::Outcome(outcome("home")), result: words[*word] }];
-        let command = Command::WriteResults { market: key(MARKETS[*market]), results };
+        let command = Command::WriteResults { market: key(MARKETS[*market]), results, closed_ms: None };
         for _ in 0..=(deliver % 2) {
             c.send(*region, Request::Command(command.clone()), 0);
         }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is what a panic is for")]
 
 mod browse;
+mod cash_out;
 mod cluster;
 mod compaction;
 mod delay;
@@ -17,11 +18,14 @@ mod identity;
 mod legs;
 mod money;
 mod odds;
+mod orders;
+mod past_posting;
 mod postings;
 mod references;
 mod relay;
 mod replication;
 mod restart;
+mod revoke;
 mod round_trips;
 mod sessions;
 mod settlement;

@@ -187,8 +187,9 @@ fn the_same_feed_read_in_two_regions_settles_once_and_ends_equal() {
         let answer = c.place(n, w);
         assert_eq!(accepted(&answer), Some(true), "{answer:?}");
     }
+    let closed = WALL_MS + c.elapsed_ms + 500;
     for n in [2, 1] {
-        c.feed(n, &[image("1.9", t + 500, "CLOSED", "WINNER")]);
+        c.feed(n, &[image("1.9", closed, "CLOSED", "WINNER")]);
     }
     c.run_until_quiet();
     for id in ids {

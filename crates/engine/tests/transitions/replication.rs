@@ -323,7 +323,8 @@ fn results_of_the_largest_market_are_replicated() {
         .into_iter()
         .map(|r| {
             let results = names.iter().map(|n| write(n, r)).collect();
-            c.input(Request::Command(Command::WriteResults { market: key.clone(), results }), None, 0).1
+            c.input(Request::Command(Command::WriteResults { market: key.clone(), results, closed_ms: None }), None, 0)
+                .1
         })
         .collect();
     c.group(1, inputs);
@@ -372,7 +373,8 @@ fn a_settled_slice_beside_a_batch_of_wagers_is_replicated() {
         })
         .collect();
     let results = vec![ResultWrite { scope: ResultScope::Market, result: OutcomeResult::Won }];
-    let (_, result) = c.input(Request::Command(Command::WriteResults { market: market(), results }), None, 0);
+    let (_, result) =
+        c.input(Request::Command(Command::WriteResults { market: market(), results, closed_ms: None }), None, 0);
     let (_, batch) = c.input(Request::Command(Command::Place(more)), None, 0);
     c.group(2, vec![result, batch]);
     let site = Site::new(2, 1);

@@ -126,7 +126,7 @@ fn the_last_of_two_results_of_one_call_counts() {
     let (mut c, id) = one_wager(1);
     let write = |result| ResultWrite { scope: ResultScope::Outcome(outcome("home")), result };
     let results = vec![write(OutcomeResult::Lost), write(OutcomeResult::Won), write(OutcomeResult::Void)];
-    c.ask(1, Command::WriteResults { market: market(), results });
+    c.ask(1, Command::WriteResults { market: market(), results, closed_ms: None });
     c.run_until_quiet();
     assert_eq!((c.known(1, id).state, c.known(2, id).state), (WagerState::Void, WagerState::Void));
     c.assert_equal();

@@ -24,42 +24,42 @@ fn report(c: &mut Cluster, n: u16, xml: &str) -> FeedReport {
 }
 
 /// The same, none refused.
-fn tell(c: &mut Cluster, n: u16, xml: &str) {
+pub(crate) fn tell(c: &mut Cluster, n: u16, xml: &str) {
     let report = report(c, n, xml);
     assert!(report.refused.is_empty(), "{xml}: {report:?}");
     c.quiet();
 }
 
 /// A message's head: its kind, producer and time, which are seconds after the beginning.
-fn head(kind: &str, product: u32, s: u64) -> String {
+pub(crate) fn head(kind: &str, product: u32, s: u64) -> String {
     format!("{kind} product='{product}' timestamp='{}' event_id='{EVENT}'", at(s))
 }
 
-const fn at(s: u64) -> u64 {
+pub(crate) const fn at(s: u64) -> u64 {
     WALL_MS + s * 1_000
 }
 
-fn alive(product: u32, s: u64) -> String {
+pub(crate) fn alive(product: u32, s: u64) -> String {
     format!("<{} subscribed='1'/>", head("alive", product, s))
 }
 
-fn change(product: u32, s: u64, markets: &str) -> String {
+pub(crate) fn change(product: u32, s: u64, markets: &str) -> String {
     format!("<{}><odds>{markets}</odds></odds_change>", head("odds_change", product, s))
 }
 
 /// Market `id` at a status, its two outcomes at 2 and at other odds.
-fn listed(id: u32, status: i32, odds: &str) -> String {
+pub(crate) fn listed(id: u32, status: i32, odds: &str) -> String {
     format!(
         "<market id='{id}' status='{status}'><outcome id='1' odds='{odds}' active='1'/>\
         <outcome id='2' odds='2' active='1'/></market>"
     )
 }
 
-fn stop(product: u32, s: u64, groups: &str) -> String {
+pub(crate) fn stop(product: u32, s: u64, groups: &str) -> String {
     format!("<{} groups='{groups}'/>", head("bet_stop", product, s))
 }
 
-fn settlement(product: u32, s: u64, first: &str, second: &str) -> String {
+pub(crate) fn settlement(product: u32, s: u64, first: &str, second: &str) -> String {
     let (open, close) = ("<outcomes><market id='1'>", "</market></outcomes></bet_settlement>");
     let head = head("bet_settlement", product, s);
     format!("<{head}>{open}<outcome id='1' {first}/><outcome id='2' {second}/>{close}")
@@ -100,7 +100,7 @@ fn bet(c: &mut Cluster, n: u16, name: &str) -> WagerRequest {
     }
 }
 
-fn placed(c: &mut Cluster, n: u16, name: &str) -> MintedId {
+pub(crate) fn placed(c: &mut Cluster, n: u16, name: &str) -> MintedId {
     let bet = bet(c, n, name);
     match c.place(n, bet.clone()) {
         WagerAnswer::Decided { record, .. } if record.is_accepted() => bet.id,
@@ -109,7 +109,7 @@ fn placed(c: &mut Cluster, n: u16, name: &str) -> MintedId {
 }
 
 /// A cluster on the replay clock, its clock at the beginning, producer 1 alive, market 1 on sale.
-fn on_sale(size: u16) -> Cluster {
+pub(crate) fn on_sale(size: u16) -> Cluster {
     let mut c = Cluster::replaying(size);
     tell(&mut c, 1, &(alive(1, 0) + &change(1, 1, &listed(1, 1, "1.9"))));
     c.run_until_quiet();
@@ -117,7 +117,7 @@ fn on_sale(size: u16) -> Cluster {
     c
 }
 
-fn funded(c: &mut Cluster) {
+pub(crate) fn funded(c: &mut Cluster) {
     // Ids are minted ahead of the replay clock.
     let opened = c.ask(1, model::Command::OpenAccount { account: acc("p@eu-west"), currency: crate::cluster::gbp() });
     assert!(matches!(opened, Answer::AccountOpened { .. }));

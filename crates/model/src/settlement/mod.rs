@@ -4,11 +4,15 @@
 
 mod lines;
 mod multiplier;
+mod offer;
+mod parts;
 mod rounding;
 mod standing;
 
 pub use lines::{System, SystemError, lines_of};
 pub use multiplier::{LegMultiplier, multiplier};
+pub use offer::{LegNow, cash_out_pays};
+pub use parts::{Parts, open_stake};
 pub use rounding::Rounding;
 pub use standing::{LegVerdict, Standing, standing};
 

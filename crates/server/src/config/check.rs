@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use api::ApiConfig;
 use engine::door;
 use engine::ledger::Exposure;
-use model::{Amount, Currency, MoneyError, Text};
+use model::settlement::Rounding;
+use model::{Amount, Currency, MoneyError, Share, Text};
 use net::{PeerConfig, Timing, check_name};
 use node::NodeConfig;
 use store::StoreOptions;
@@ -102,6 +103,8 @@ pub(crate) fn load_topology(path: &Path) -> Result<Topology, ConfigError> {
     within(&source, "gossip_ms", file.gossip_ms, 10..=10_000)?;
     within(&source, "log_tail_entries", file.log_tail_entries, 1..=1 << 40)?;
     within(&source, "log_kept_entries_max", file.log_kept_entries_max, file.log_tail_entries..=1 << 50)?;
+    within(&source, "skew_allowance_ms", file.skew_allowance_ms, 0..=3_600_000)?;
+    rules(&file).map_err(|(key, why)| source.at(key, why))?;
     exposures(&file).map_err(|(key, why)| source.at(&key, why))?;
     let others = file.regions.len() - 1;
     if let Some(quorum) = file.ack_quorum
@@ -184,6 +187,20 @@ fn exposures(file: &TopologyFile) -> Result<Vec<Exposure>, (String, String)> {
     Ok(all)
 }
 
+/// How the house settles; or the key that is wrong, and why.
+fn rules(file: &TopologyFile) -> Result<door::Rules, (&'static str, String)> {
+    let rounding = match file.rounding.as_str() {
+        "floor" => Rounding::Floor,
+        "nearest" => Rounding::HalfUp,
+        other => return Err(("rounding", format!("must be floor or nearest, not {other:?}"))),
+    };
+    let margin = Share::parse(&file.cash_out_margin).map_err(|e| ("cash_out_margin", e.to_string()))?;
+    if margin == Share::ONE {
+        return Err(("cash_out_margin", "must be below 1: nothing would be paid".to_owned()));
+    }
+    Ok(door::Rules { skew_allowance_ms: file.skew_allowance_ms, rounding, cash_out_margin: margin })
+}
+
 fn engine_config(topology: &Topology, own: &RegionEntry, overrides: &Overrides) -> door::Config {
     let regions = topology.regions().map(|(number, name)| door::RegionConfig { number, name: Text::new(name) });
     door::Config {
@@ -199,6 +216,7 @@ fn engine_config(topology: &Topology, own: &RegionEntry, overrides: &Overrides) 
         windows: exposures(&topology.file).expect("checked when the topology was read"),
         bet_delays: topology.file.bet_delay.map_or(!overrides.replay, |delay| delay == BetDelay::Market),
         kept: door::Kept { tail: topology.file.log_tail_entries, max: topology.file.log_kept_entries_max },
+        rules: rules(&topology.file).expect("checked when the topology was read"),
     }
 }
 

@@ -36,6 +36,16 @@ pub(crate) struct TopologyFile {
     /// wagers wait, except with the replay clock: a recording decides at the moment that it tells of.
     #[serde(default)]
     pub(crate) bet_delay: Option<BetDelay>,
+    /// How much later than its market closed a leg may have been taken and still count, ms; at most 3,600,000. Such legs
+    /// are void (`past_posted`). 0 with the replay clock, whatever stands here.
+    #[serde(default = "skew_allowance_ms")]
+    pub(crate) skew_allowance_ms: u64,
+    /// The rule of the one rounding of what a wager pays: `floor`, or `nearest` (a half up). It is stored with the wager.
+    #[serde(default = "rounding")]
+    pub(crate) rounding: String,
+    /// What the house keeps of the fair price of a cash-out, such as `"0.05"`; below 1.
+    #[serde(default = "cash_out_margin")]
+    pub(crate) cash_out_margin: String,
     /// All regions.
     pub(crate) regions: Vec<RegionEntry>,
     /// Exposure windows by currency code: what a region may take in stakes that no other region knows of yet. No
@@ -187,6 +197,18 @@ impl Default for StoreTable {
 
 const fn freshness_ms() -> u64 {
     model::limits::FRESHNESS_MS_DEFAULT
+}
+
+const fn skew_allowance_ms() -> u64 {
+    model::limits::SKEW_ALLOWANCE_MS_DEFAULT
+}
+
+fn rounding() -> String {
+    "floor".to_owned()
+}
+
+fn cash_out_margin() -> String {
+    "0.05".to_owned()
 }
 
 const fn gossip_ms() -> u64 {

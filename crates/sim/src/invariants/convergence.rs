@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crdt::Site;
 use engine::odds::{RegisterKey, RegisterValue};
 use engine::port::LogHead;
-use model::{LegTaken, OutcomeResult, ResultScope, SettlementCall, WagerRecord, WagerState};
+use model::SettlementCall;
 
 use crate::node::Node;
 use crate::world::World;
@@ -95,7 +95,7 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
     exclusions(world, &exempt)?;
     closed(world, &exempt)?;
     super::tickets::resolved(world, &exempt)?;
-    settled(world, &exempt)?;
+    super::settle_once::settled(world, &exempt)?;
     super::geo::confirmed(world)
 }
 
@@ -241,69 +241,4 @@ fn closed(world: &World, exempt: &[u16]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Every accepted wager stands as the results of all its legs say, at its owner.
-fn settled(world: &World, exempt: &[u16]) -> Result<(), String> {
-    for wager in world.ghost.wagers.values().filter(|w| w.is_accepted() && !exempt.contains(&w.owner.region)) {
-        let tables = world.node(wager.owner.region).disk.tables();
-        let call = |leg: &LegTaken| {
-            let register = |scope| tables.results.get(&(leg.market.clone(), scope));
-            let own = register(ResultScope::Outcome(leg.outcome.clone()));
-            SettlementCall::resolve(own, register(ResultScope::Market))
-        };
-        let calls: Vec<SettlementCall> = wager.legs.iter().map(call).collect();
-        if expected(wager, &calls).is_some_and(|e| e != (wager.state, wager.paid.minor())) {
-            return Err(format!("wager {} stands {:?}, its results say {calls:?}", wager.id, wager.state));
-        }
-    }
-    Ok(())
-}
-
-/// By arithmetic of its own: an accumulator of plain results, or all pairs of its legs.
-fn expected(wager: &WagerRecord, calls: &[SettlementCall]) -> Option<(WagerState, u64)> {
-    if calls.contains(&SettlementCall::Disputed) {
-        return None;
-    }
-    let mut factors = Vec::new();
-    for (leg, call) in wager.legs.iter().zip(calls) {
-        factors.push(match call {
-            SettlementCall::Result(OutcomeResult::Won) => (u128::from(leg.odds.num()), u128::from(leg.odds.den())),
-            SettlementCall::Result(OutcomeResult::Lost) => (0, 1),
-            SettlementCall::Result(OutcomeResult::Void | OutcomeResult::Withdrawn) => (1, 1),
-            SettlementCall::Result(OutcomeResult::Graded(_)) => return None,
-            _ => return Some((WagerState::Open, 0)),
-        });
-    }
-    let voided =
-        |call: &SettlementCall| matches!(call, SettlementCall::Result(OutcomeResult::Void | OutcomeResult::Withdrawn));
-    let unit = u128::from(wager.unit_stake().minor());
-    let den: u128 = factors.iter().map(|f| f.1).product();
-    let lines: Vec<u128> = match &wager.system {
-        None => vec![factors.iter().map(|f| f.0).product()],
-        Some(_) => pairs(&factors),
-    };
-    let num = unit * lines.iter().sum::<u128>();
-    let state = if calls.iter().all(voided) {
-        WagerState::Void
-    } else if num == 0 {
-        WagerState::Lost
-    } else if num < u128::from(wager.stake.minor()) * den {
-        WagerState::Part
-    } else {
-        WagerState::Won
-    };
-    Some((state, u64::try_from(num / den).ok()?))
-}
-
-/// Numerators of the products of all pairs, over the product of all denominators.
-fn pairs(factors: &[(u128, u128)]) -> Vec<u128> {
-    let mut all = Vec::new();
-    for a in 0..factors.len() {
-        for b in a + 1..factors.len() {
-            let part = |(n, f): (usize, &(u128, u128))| if n == a || n == b { f.0 } else { f.1 };
-            all.push(factors.iter().enumerate().map(part).product());
-        }
-    }
-    all
 }

@@ -10,6 +10,7 @@ pub(crate) mod no_overdraft;
 pub(crate) mod one_acceptance;
 pub(crate) mod one_posting;
 pub(crate) mod quarantine;
+mod settle_once;
 pub(crate) mod sticky_answer;
 pub(crate) mod suspension_wins;
 pub(crate) mod tickets;

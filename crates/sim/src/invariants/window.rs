@@ -44,12 +44,21 @@ pub(crate) fn memory(world: &World) -> Result<(), String> {
         let ledger = engine.ledger();
         for ((_, account), rows) in world.ghost.rows.iter().filter(|((site, _), _)| *site == node.site) {
             let Some(unacked) = ledger.accounts.get(account).map(|a| a.unacked) else { continue };
+            if ledger.head(node.site).cut_index() > ledger.ack_floor {
+                // The acker that held what was cut is lost: it cannot be counted here, so nothing may be spent.
+                if ledger.spendable(account) > 0 {
+                    return Err(format!("{account} at {}: spends while its log is cut above the floor", node.region));
+                }
+                continue;
+            }
             let base = newest(rows, ledger.ack_floor).cloned().unwrap_or_default();
             let last = newest(rows, u64::MAX).cloned().unwrap_or_default();
             let credit = credits(&last) - credits(&base);
             let prepared = world.ghost.prepared_since(node.site, account, ledger.ack_floor, u64::MAX);
             if unacked.debit != last.stk - base.stk - prepared || i128::from(unacked.credit) < credit {
-                return Err(format!("{account} at {}: {unacked:?} in memory, {credit} in the log", node.region));
+                let (floor, debit) = (ledger.ack_floor, last.stk - base.stk);
+                let log = format!("stakes of {debit}, {prepared} of them prepared, and credits of {credit}");
+                return Err(format!("{account} at {}: {unacked:?} in memory; beyond {floor} {log}", node.region));
             }
         }
     }

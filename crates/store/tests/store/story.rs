@@ -64,10 +64,10 @@ pub(crate) fn batch(n: u64) -> Vec<Write> {
     out.push(Write::Row(account(), SITE, Row { dep: n, ..Row::default() }));
     let dot = crdt::Dot { site: SITE, n };
     let producer = ProducerId::new("betfair").unwrap();
-    let slot = FeedSlot { time_ms: n, seq: 0, value: MarketStatus::Active, dot, at: Hlc(n) };
+    let slot = FeedSlot { time_ms: n, seq: 0, value: MarketStatus::Active, dot, at: Hlc(n), mark: None };
     let register = Register { feeds: [(producer.clone(), slot)].into(), ..Register::default() };
     out.push(Write::Odds(RegisterKey::Status(market()), RegisterValue::Status(register)));
-    let slot = FeedSlot { time_ms: n, seq: 0, value: model::OutcomeResult::Won, dot, at: Hlc(n) };
+    let slot = FeedSlot { time_ms: n, seq: 0, value: model::OutcomeResult::Won, dot, at: Hlc(n), mark: None };
     let register = Register { feeds: [(producer, slot)].into(), ..Register::default() };
     out.push(Write::Result(market(), ResultScope::Market, register));
     out.push(Write::Meta(Box::new(Meta { owner_ms: n, ..Meta::default() })));
