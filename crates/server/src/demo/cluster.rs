@@ -106,7 +106,7 @@ impl Cluster {
             let addresses: Vec<SocketAddr> = (0..plan.regions.len()).filter_map(address).collect();
             let files =
                 RegionFiles { scratch: scratch.path(), names: &plan.regions, place, http: &http, gossip: &addresses };
-            let config = settings::write(&files, plan.freshness_ms, &plan.windows)?;
+            let config = settings::write(&files, plan.freshness_ms, &plan.windows, plan.binary.is_none())?;
             let http = *http.get(place).context("one port a region")?;
             let binary = plan.binary.as_deref();
             regions.push(spawn(scratch.path(), name, (binary, config.as_path()), http, place, exited.clone())?);
