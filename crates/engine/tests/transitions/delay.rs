@@ -211,6 +211,23 @@ fn one_whose_time_passes_while_it_waits_is_decided_all_the_same() {
 }
 
 #[test]
+fn one_handed_here_whose_time_passes_while_it_waits_is_not_closed_before_it_is_decided() {
+    let mut c = world(3);
+    let mut w = c.wager(1, P, "4");
+    w.id = model::MintedId::mint(c.engine(1).owner_ms() + 1_000, 1, 1, 4_712);
+    assert!(waits(&c.place(1, w.clone())));
+    assert!(waits(&c.place(2, w.clone())), "handed over, it waits anew");
+    c.pass(6_000);
+    c.run_until_quiet();
+    assert!(c.engine(2).ledger().handed.keys().all(|(_, site)| site.region != 2), "no tombstone beside the decision");
+    for n in 1..=3 {
+        assert_eq!(c.known(n, w.id).owner.region, 2, "region {n}");
+        assert!(c.engine(n).ledger().logs.values().all(|head| head.stopped.is_none()), "region {n}");
+    }
+    c.assert_equal();
+}
+
+#[test]
 fn before_the_start_and_where_delays_are_off_nothing_waits() {
     let mut c = world(1);
     c.on_sale(1);
